@@ -1,0 +1,1 @@
+"""Graphs, their costs and their memory; knows no torch."""
