@@ -1,0 +1,294 @@
+"""Exact answers about a whole space: how many, which one, the smallest and largest, those that fit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from netwright.errors import BudgetError, SpaceError
+from netwright.ir.cost import COSTS
+from netwright.seeding import integer_below
+from netwright.space.architecture import Architecture
+from netwright.space.compile import ExpressionSpace
+from netwright.space.diagram import PEAK, SUMS
+from netwright.space.fitting import Fitting, fit
+from netwright.space.frontier import extreme_path
+
+Budget = Mapping[str, int]
+"""Inclusive upper limits by name of the cost, see ``netwright.ir.cost.COSTS``."""
+
+_TRIES = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """A number of architectures between two bounds, which agree where the arithmetic is exact."""
+
+    lower: int
+    upper: int
+
+    @property
+    def exact(self) -> bool:
+        """Whether the bounds agree."""
+        return self.lower == self.upper
+
+
+@dataclass(frozen=True, slots=True)
+class Extreme:
+    """A value of a cost and an architecture that has it."""
+
+    value: int
+    architecture: Architecture
+
+
+@dataclass(frozen=True, slots=True)
+class Extremes:
+    """The smallest and the largest value of a cost."""
+
+    smallest: Extreme
+    largest: Extreme
+
+
+def size(space: ExpressionSpace) -> int:
+    """Number of architectures, exact.
+
+    >>> from netwright import blocks as B
+    >>> from netwright.space import choice, compile_space, repeat, sequential
+    >>> stage = repeat("stage", B.inverted_residual(out=8, kernel=choice(3, 5)), depth=choice(1, 2, 3))
+    >>> size(compile_space(sequential(stage, input=(8, 8, 8)), "stage"))  # 2 + 4 + 8
+    14
+    """
+    return space.diagram.counts[space.diagram.root]
+
+
+def unrank(space: ExpressionSpace, rank: int) -> Architecture:
+    """The architecture with this rank; ranks 0 ... size - 1 are a bijection, stable within one space id.
+
+    Args:
+        space: the space.
+        rank: an integer in ``[0, size)``.
+
+    Raises:
+        SpaceError: if the rank is out of range.
+    """
+    total = size(space)
+    if not 0 <= rank < total:
+        raise SpaceError(f"rank: expected an integer from 0 to {total - 1}, got {rank}")
+    return architecture_of(space, space.diagram.path(rank))
+
+
+def rank(space: ExpressionSpace, architecture: Architecture) -> int:
+    """The rank of an architecture; inverse of ``unrank``.
+
+    Raises:
+        SpaceError: if it is not an architecture of this space.
+    """
+    counts = space.diagram.counts
+    total = 0
+    for index, option in walk(space, architecture):
+        for edge in space.diagram.nodes[index].edges:
+            if edge.option == option:
+                break
+            total += counts[edge.child]
+    return total
+
+
+def costs_of(space: ExpressionSpace, architecture: Architecture) -> dict[str, int]:
+    """The exact costs of one architecture, without building it.
+
+    Raises:
+        SpaceError: if it is not an architecture of this space.
+    """
+    diagram = space.diagram
+    sums, peak = diagram.base_sums, diagram.base_peak
+    for index, option in walk(space, architecture):
+        edge = next(edge for edge in diagram.nodes[index].edges if edge.option == option)
+        sums = tuple(a + b for a, b in zip(sums, edge.sums, strict=True))
+        peak = max(peak, edge.peak)
+    return {**dict(zip(SUMS, sums, strict=True)), PEAK: peak}
+
+
+def count(space: ExpressionSpace, budget: Budget | None = None) -> Count:
+    """How many architectures fit a budget.
+
+    Peak memory is exact. Sums (macs, params, weight bytes) are counted on a grid of the costs' greatest
+    common divisor, which is exact; where that grid would be too fine, on a coarser one, once with costs
+    rounded down and once rounded up, which gives bounds.
+
+    Args:
+        space: the space.
+        budget: upper limits by cost; None or empty counts everything.
+
+    Raises:
+        BudgetError: if the budget names an unknown cost.
+    """
+    limits = _limits(budget)
+    upper = fit(space.diagram, limits, keep=False)
+    if upper is None:
+        return Count(0, 0)
+    if upper.exact:
+        return Count(upper.total, upper.total)
+    lower = fit(space.diagram, limits, round_up=True, keep=False)
+    return Count(lower.total if lower else 0, upper.total)
+
+
+def sample(space: ExpressionSpace, rng: np.random.Generator, budget: Budget | None = None) -> Architecture:
+    """Draw an architecture uniformly from exactly those that fit a budget.
+
+    Args:
+        space: the space.
+        rng: the generator to draw from.
+        budget: upper limits by cost, or None for all architectures.
+
+    Raises:
+        BudgetError: if nothing fits.
+    """
+    return fitting(space, budget).sample(rng)
+
+
+@dataclass(frozen=True)
+class FittingArchitectures:
+    """The architectures that fit a budget, by index: for many draws, or draws without replacement.
+
+    Attributes:
+        space: the space.
+        upper: number of indices. All that fit are among them; where ``exact`` they are all there is.
+        exact: whether every index fits.
+    """
+
+    space: ExpressionSpace
+    limits: tuple[tuple[str, int], ...]
+    table: Fitting | None
+
+    @property
+    def upper(self) -> int:
+        """Number of indices."""
+        return self.table.total if self.table else 0
+
+    @property
+    def exact(self) -> bool:
+        """Whether every index is an architecture that fits."""
+        return self.table is None or self.table.exact
+
+    def at(self, index: int) -> Architecture | None:
+        """The architecture with this index, or None if that one does not fit after all.
+
+        Raises:
+            SpaceError: if the index is out of range.
+        """
+        if self.table is None or not 0 <= index < self.upper:
+            raise SpaceError(f"index: expected an integer from 0 to {self.upper - 1}, got {index}")
+        architecture = architecture_of(self.space, self.table.path(index))
+        if not self.table.exact:
+            costs = costs_of(self.space, architecture)
+            if any(costs[name] > limit for name, limit in self.limits):
+                return None
+        return architecture
+
+    def sample(self, rng: np.random.Generator) -> Architecture:
+        """Draw one uniformly: draw an index, and again while that one does not fit.
+
+        Raises:
+            BudgetError: if nothing fits.
+        """
+        for _ in range(_TRIES if self.upper else 0):
+            architecture = self.at(integer_below(rng, self.upper))
+            if architecture is not None:
+                return architecture
+        raise BudgetError(why_nothing_fits(self.space, dict(self.limits)))
+
+
+def fitting(space: ExpressionSpace, budget: Budget | None = None) -> FittingArchitectures:
+    """Index the architectures that fit a budget; see ``FittingArchitectures``."""
+    limits = _limits(budget)
+    return FittingArchitectures(space, tuple(limits.items()), fit(space.diagram, limits))
+
+
+def extremes(space: ExpressionSpace, metric: str, budget: Budget | None = None) -> Extremes:
+    """The smallest and largest value of a cost among the architectures that fit a budget, exact.
+
+    Args:
+        space: the space.
+        metric: one of ``netwright.ir.cost.COSTS``.
+        budget: upper limits by cost, or None for all architectures.
+
+    Raises:
+        BudgetError: if nothing fits, or a cost is unknown.
+        SpaceError: if there are too many trade-offs between the costs to follow exactly.
+    """
+    _limits({metric: 0})
+    limits = _limits(budget)
+    found = []
+    for largest in (False, True):
+        extreme = extreme_path(space.diagram, metric, limits, largest=largest)
+        if extreme is None:
+            raise BudgetError(why_nothing_fits(space, limits))
+        found.append(Extreme(extreme.value, architecture_of(space, list(extreme.path))))
+    return Extremes(*found)
+
+
+def smallest(space: ExpressionSpace, metric: str) -> int:
+    """The smallest value of a cost in the whole space, exact."""
+    diagram = space.diagram
+    if metric == PEAK:
+        return max(diagram.base_peak, diagram.best(metric, min)[diagram.root])
+    return diagram.least_total(SUMS.index(metric))
+
+
+def why_nothing_fits(space: ExpressionSpace, budget: Budget) -> str:
+    """Say in one sentence what the smallest architecture needs and what the budget is."""
+    total = f"none of the {size(space):,} architectures of {space.name} fits the budget"
+    for metric, limit in budget.items():
+        least = smallest(space, metric)
+        if least > limit:
+            return f"{total}: the smallest needs {metric} {least:,}; the budget is {limit:,}"
+    parts = []
+    for metric, limit in budget.items():
+        others = {name: bound for name, bound in budget.items() if name != metric}
+        extreme = extreme_path(space.diagram, metric, others, largest=False)
+        if extreme is not None:
+            parts.append(f"{metric} {extreme.value:,} at least, the budget is {limit:,}")
+    return f"{total}: those within the other limits need " + "; ".join(parts)
+
+
+def iterate(space: ExpressionSpace) -> Iterator[Architecture]:
+    """All architectures in the order of their ranks, in constant memory."""
+    for index in range(size(space)):
+        yield unrank(space, index)
+
+
+def walk(space: ExpressionSpace, architecture: Architecture) -> list[tuple[int, int]]:
+    """The path of an architecture: ``(node index, option index)`` from the root on.
+
+    Raises:
+        SpaceError: if it is not an architecture of this space.
+    """
+    if architecture.space != space.id:
+        raise SpaceError(f"architecture: expected one of space {space.id}, got one of {architecture.space}")
+    settled = space.settle(dict(architecture.choices))
+    path = []
+    index = space.diagram.root
+    while (node := space.diagram.nodes[index]).decision >= 0:
+        option = settled[space.decisions[node.decision].name]
+        path.append((index, option))
+        index = next(edge.child for edge in node.edges if edge.option == option)
+    return path
+
+
+def architecture_of(space: ExpressionSpace, path: list[tuple[int, int]]) -> Architecture:
+    """The architecture of a path of ``(decision index, option index)``."""
+    decisions = space.decisions
+    return Architecture(
+        space.id,
+        tuple((decisions[d].name, decisions[d].options[option]) for d, option in sorted(path)),
+    )
+
+
+def _limits(budget: Budget | None) -> dict[str, int]:
+    limits = dict(budget or {})
+    for name in limits:
+        if name not in COSTS:
+            raise BudgetError(f"budget: expected limits on some of {COSTS}, got {name!r}")
+    return limits

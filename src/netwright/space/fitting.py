@@ -1,0 +1,137 @@
+"""The part of a diagram within limits: counted, and indexed for sampling."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from netwright.space.diagram import PEAK, SUMS, Diagram
+from netwright.space.tables import CompletionTables, plan, tabulate
+
+
+@dataclass(frozen=True, slots=True)
+class _Everything:
+    """All paths of a diagram, where no limit on a sum binds."""
+
+    diagram: Diagram
+
+    @property
+    def total(self) -> int:
+        return self.diagram.counts[self.diagram.root]
+
+    def path(self, index: int) -> list[tuple[int, int]]:
+        return self.diagram.path(index)
+
+
+@dataclass(frozen=True)
+class Fitting:
+    """The paths within the limits (with costs rounded down: all of them and perhaps a few more), by index.
+
+    Attributes:
+        exact: whether no cost was rounded.
+        total: number of indices.
+    """
+
+    exact: bool
+    total: int
+    _parts: tuple[_Everything | CompletionTables, ...]
+
+    def path(self, index: int) -> list[tuple[int, int]]:
+        """The path with an index in ``[0, total)`` as ``(decision, option)`` pairs."""
+        for part in self._parts:
+            if index < part.total:
+                return part.path(index)
+            index -= part.total
+        raise IndexError(f"expected an index below {self.total}, got {index + self.total}")
+
+
+def within_peak(diagram: Diagram, limits: Mapping[str, int]) -> Diagram | None:
+    """The part of a diagram that stays within the limit on peak memory; None if there is none."""
+    limit = limits.get(PEAK)
+    if limit is None:
+        return diagram
+    if diagram.base_peak > limit:
+        return None
+    return diagram.restricted(lambda _, edge: edge.peak <= limit)
+
+
+def binding_limits(
+    diagram: Diagram, limits: Mapping[str, int]
+) -> tuple[Diagram | None, list[tuple[int, int]]]:
+    """Reduce a diagram to edges that are on a path within each single limit.
+
+    Returns:
+        The reduced diagram, or None if nothing is left, and ``(index into SUMS, limit)`` for those
+        limits on sums that some path of it exceeds.
+    """
+    found = within_peak(diagram, limits)
+    binding: list[tuple[int, int]] = []
+    for index, name in enumerate(SUMS):
+        if name not in limits or found is None:
+            continue
+        limit = limits[name]
+        here: Diagram = found
+        if here.base_sums[index] + here.best(name, max)[here.root] <= limit:
+            continue
+        arrivals, least = here.cheapest_arrivals(index), here.best(name, min)
+        if arrivals[here.root] + least[here.root] > limit:
+            return None, []
+        found = here.restricted(
+            lambda parent, edge, a=arrivals, m=least, i=index, most=limit: (  # type: ignore[misc]
+                a[parent] + edge.sums[i] + m[edge.child] <= most
+            )
+        )
+        binding.append((index, limit))
+    return found, binding
+
+
+def fit(
+    diagram: Diagram, limits: Mapping[str, int], *, round_up: bool = False, keep: bool = True
+) -> Fitting | None:
+    """Tabulate the paths within limits.
+
+    Args:
+        diagram: the diagram of a space.
+        limits: inclusive upper limits by cost.
+        round_up: round costs up to the grid rather than down, which gives a lower bound of the total.
+        keep: whether the tables are kept for ``path``; without them the grid can be finer.
+
+    Returns:
+        The table, or None if nothing fits.
+    """
+    reduced, binding = binding_limits(diagram, limits)
+    if reduced is None:
+        return None
+    if not binding:
+        return Fitting(True, reduced.counts[reduced.root], (_Everything(reduced),))
+    parts: list[CompletionTables] = []
+    exact = True
+    split = _split(reduced, [index for index, _ in binding])
+    for part in split:
+        if any(part.least_total(index) > limit for index, limit in binding):
+            continue
+        chosen, unrounded = plan(part, binding, round_up=round_up, keep=keep, share=1 / len(split))
+        tables = tabulate(chosen, keep=keep)
+        exact &= unrounded
+        if tables.total:
+            parts.append(tables)
+    return Fitting(exact, sum(part.total for part in parts), tuple(parts)) if parts else None
+
+
+def _split(diagram: Diagram, terms: Sequence[int]) -> tuple[Diagram, ...]:
+    """Condition on the first decision where its options have little in common, as with a resolution.
+
+    The costs under one resolution have larger common divisors than those under all, so that an exact grid
+    is coarser; and nothing is lost where the parts of the diagram are as good as disjoint.
+    """
+    options = [edge.option for edge in diagram.nodes[diagram.root].edges]
+    if len(options) < 2:
+        return (diagram,)
+    parts = [part for part in map(diagram.conditioned, options) if part is not None]
+    apart = sum(_class_edges(part, terms) for part in parts)
+    return tuple(parts) if apart < 1.3 * _class_edges(diagram, terms) else (diagram,)
+
+
+def _class_edges(diagram: Diagram, terms: Sequence[int]) -> int:
+    representative = dict(zip(diagram.classes(terms), diagram.nodes, strict=True))
+    return sum(len(node.edges) for node in representative.values())

@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+import pytest
+
+from netwright.errors import ConfigError
+from netwright.strategies import STRATEGIES, Evolution, RandomSearch, make_strategy
+
+
+def test_names() -> None:
+    assert list(STRATEGIES) == ["random", "evolution"]
+    for name in STRATEGIES:
+        assert make_strategy(name).name == name
+
+
+def test_options_reach_the_strategy() -> None:
+    assert make_strategy("random") == RandomSearch()
+    assert make_strategy("evolution") == Evolution(population=10, tournament=5)
+    assert make_strategy("evolution", population=7, tournament=2) == Evolution(7, 2)
+
+
+def test_unknown_strategy() -> None:
+    with pytest.raises(ConfigError, match="strategy: expected one of random, evolution, got 'bayes'"):
+        make_strategy("bayes")
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("random", r"strategy random: expected options \(it has none\), got 'size'"),
+        ("evolution", "strategy evolution: expected options population, tournament, got 'size'"),
+    ],
+)
+def test_unknown_option(name: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        make_strategy(name, size=3)
+
+
+@pytest.mark.parametrize("value", [0, -1, 2.5, "10", True, None])
+@pytest.mark.parametrize("option", ["population", "tournament"])
+def test_options_of_the_wrong_kind(option: str, value: object) -> None:
+    with pytest.raises(ConfigError, match=rf"evolution\.{option}: expected an integer of at least 1, got "):
+        make_strategy("evolution", **{option: value})
