@@ -1,0 +1,1 @@
+"""Performance estimation: from a proposal to metrics."""

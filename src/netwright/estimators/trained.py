@@ -1,0 +1,175 @@
+"""The plainest estimator: train the network for a while and validate it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from netwright.errors import DataError
+from netwright.export import load, save
+from netwright.nn.data import Data, Split, load_data, open_test_set, split
+from netwright.nn.lower import build
+from netwright.nn.prepare import Statistics, pick_device, prepare, statistics
+from netwright.nn.recipe import Recipe
+from netwright.nn.train import Evaluation, evaluate, train
+from netwright.seeding import seed_for
+from netwright.space import Architecture, SearchSpace
+from netwright.trial import Context, Metric, Proposal
+
+NETWORK = "network"
+"""Folder in a trial's work directory that holds the trained network, where it is kept."""
+
+OBJECTIVE = Metric("validation_accuracy", "share", "maximize")
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """Data and how they are split: the same in every trial of a study.
+
+    Attributes:
+        source: what ``load_data`` takes, or the data themselves.
+        fingerprint: of the data that the study began with.
+        validation_share: share of the training rows that validates.
+        seed: seed of the split.
+    """
+
+    source: str | Data
+    fingerprint: str
+    validation_share: float
+    seed: int
+
+    def load(self) -> tuple[Data, Split]:
+        """Load and split the data.
+
+        Raises:
+            DataError: if they are not those that the study began with.
+        """
+        data = load_data(self.source)
+        if data.fingerprint != self.fingerprint:
+            raise DataError(
+                f"{data.name}: the data have changed since the search began (fingerprint "
+                f"{data.fingerprint[:12]}, was {self.fingerprint[:12]}); use another run directory"
+            )
+        return data, split(data, self.validation_share, self.seed)
+
+
+@dataclass(frozen=True, slots=True)
+class TrainedAccuracy:
+    """Builds, trains and validates one network; its metrics are accuracy and loss on the validation rows.
+
+    Attributes:
+        task: data and split.
+        space: makes graphs of architectures.
+        recipe: the full training; a proposal's fidelity is its share of the steps.
+        accelerator: ``cpu``, ``cuda``, ``mps`` or ``auto``.
+        keep: whether the trained network is saved in the trial's folder.
+    """
+
+    task: Task
+    space: SearchSpace
+    recipe: Recipe
+    accelerator: str = "cpu"
+    keep: bool = False
+
+    @property
+    def metrics(self) -> tuple[Metric, ...]:
+        """Accuracy, the objective, then validation and training loss."""
+        return (
+            OBJECTIVE,
+            Metric("validation_loss", "nats", "minimize"),
+            Metric("train_loss", "nats", "minimize"),
+        )
+
+    def settings(self) -> dict[str, Any]:
+        """What its results depend on, as JSON values."""
+        return {
+            **asdict(self.recipe),
+            "validation_share": self.task.validation_share,
+            "split_seed": self.task.seed,
+        }
+
+    def __call__(self, proposal: Proposal, context: Context) -> Mapping[str, float]:
+        """Train and validate; see ``netwright.nn.train.train``.
+
+        Raises:
+            DataError: if the data have changed.
+            TrainingError: if the loss is not a number.
+        """
+        device = pick_device(self.accelerator)
+        if device.type == "cpu":
+            torch.set_num_threads(1)
+        data, rows = self.task.load()
+        graph = self.space.to_graph(proposal.architecture)
+        size = (graph.input_shape[1], graph.input_shape[2])
+        scale = pixel_statistics(data, rows)
+        tensors = []
+        for indices in (rows.train_indices, rows.validation_indices):
+            inputs = prepare(data.images[indices], size, scale.mean, scale.std, device)
+            tensors.append((inputs, torch.tensor(data.labels[indices]).to(device)))
+        network = build(graph, seed=seed_for(context.seed, "weights"))
+        result = train(
+            network,
+            *tensors[0],
+            recipe=self.recipe,
+            seed=context.seed,
+            fidelity=proposal.fidelity,
+            device=device,
+            validation=tensors[1],
+            report=context.report,
+        )
+        if self.keep:
+            save(context.workdir / NETWORK, graph, network)
+        assert result.validation is not None, "validation rows were given"
+        return {
+            OBJECTIVE.name: result.validation.accuracy,
+            "validation_loss": result.validation.loss,
+            "train_loss": result.train_loss,
+        }
+
+
+def pixel_statistics(data: Data, rows: Split) -> Statistics:
+    """Mean and deviation of the pixels of the rows that train."""
+    return statistics(data.images[rows.train_indices])
+
+
+@dataclass(frozen=True, slots=True)
+class HeldOutResult:
+    """How a network does on the test set.
+
+    Attributes:
+        evaluation: accuracy and loss, overall and by class.
+        confusion: numbers of images by true class (rows) and predicted class (columns).
+    """
+
+    evaluation: Evaluation
+    confusion: tuple[tuple[int, ...], ...]
+
+
+def evaluate_held_out(
+    task: Task, space: SearchSpace, architecture: Architecture, workdir: Path
+) -> HeldOutResult:
+    """Open the test set and evaluate a kept network on it; to be done once in a search.
+
+    Args:
+        task: data and split.
+        space: the space of the architecture.
+        architecture: whose network it is.
+        workdir: work directory of the trial that kept the network.
+    """
+    data, rows = task.load()
+    network = load(workdir / NETWORK)
+    shape = space.to_graph(architecture).input_shape
+    scale = pixel_statistics(data, rows)
+    images, labels = open_test_set(data)
+    inputs = prepare(images, (shape[1], shape[2]), scale.mean, scale.std)
+    evaluation = evaluate(network, inputs, torch.tensor(labels))
+    with torch.inference_mode():
+        guesses = torch.cat([network(chunk).argmax(1) for chunk in inputs.split(512)]).numpy()
+    counts = np.zeros((len(data.classes), len(data.classes)), dtype=np.int64)
+    np.add.at(counts, (labels, guesses), 1)
+    return HeldOutResult(evaluation, tuple(tuple(int(n) for n in row) for row in counts))

@@ -1,0 +1,396 @@
+"""The model card: what a network is, what it was made for, what it costs, how good it is, how to use it.
+
+A card is a value; ``model_card`` writes it for people, ``Card.to_dict`` for programs, with the same facts.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from importlib.metadata import version
+from math import sqrt
+from pathlib import Path
+from statistics import fmean, stdev
+from typing import Any
+
+from netwright.devices.budget import Budget, Verdict, format_cost
+from netwright.errors import ExportError
+from netwright.export.bundle import staged
+from netwright.space.architecture import Architecture
+
+FORMAT = 1
+CARD_FILE = "card.md"
+FACTS_FILE = "card.json"
+ONNX_NAME = "model.onnx"
+
+
+@dataclass(frozen=True, slots=True)
+class DataFacts:
+    """The data and how pixels become the network's input: resize, then ``(pixel - mean) / std``.
+
+    Attributes:
+        name: how the data were asked for.
+        fingerprint: sha256 (hex) of their content.
+        classes: names in the order of the logits.
+        input_shape: (C, H, W) of the network's input.
+        channel_order: what the channels are, e.g. ``RGB`` or ``grey``.
+        mean: of each channel, in the unit of the pixels.
+        std: of each channel, in the same unit.
+        pixel_range: smallest and largest pixel value that the data can hold, e.g. 0 and 255.
+        resize: how an image of another size is brought to H x W.
+        train: number of images that were trained on.
+        validation: number of images that architectures were compared on.
+        test: number of images of the test set.
+        notes: what else a user should know about the data.
+    """
+
+    name: str
+    fingerprint: str
+    classes: tuple[str, ...]
+    input_shape: tuple[int, int, int]
+    channel_order: str
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    pixel_range: tuple[float, float] = (0, 255)
+    resize: str = "bilinear with antialiasing"
+    train: int | None = None
+    validation: int | None = None
+    test: int | None = None
+    notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        channels = self.input_shape[0]
+        if not len(self.mean) == len(self.std) == channels:
+            raise ExportError(
+                f"card: data: expected one mean and one std for each of the {channels} channels, "
+                f"got {len(self.mean)} and {len(self.std)}"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Accuracy:
+    """Shares of images classified rightly, 0 to 1.
+
+    Attributes:
+        validation: of the exported network, on the images that chose it.
+        test: of the exported network, on the test set, which was used this once.
+        spreads: further accuracies that show how much luck there is, by what they are, for example
+            ``{"validation, top 3 trained in full": (0.981, 0.979, 0.976)}``.
+    """
+
+    validation: float
+    test: float | None = None
+    spreads: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class SearchFacts:
+    """How the network was found.
+
+    Attributes:
+        space: id of the search space.
+        strategy: name of the search strategy.
+        trials: evaluated proposals, the failed ones included.
+        failed: how many of them failed.
+        size: number of architectures in the space.
+        fitting: how many of them fit the budget.
+        seconds: wall time of search and final training.
+        settings: further facts, by name.
+    """
+
+    space: str
+    strategy: str
+    trials: int
+    failed: int = 0
+    size: int | None = None
+    fitting: int | None = None
+    seconds: float | None = None
+    settings: Mapping[str, str | int | float] = field(default_factory=dict)
+
+
+def installed_versions() -> dict[str, str]:
+    """Versions of what the network was made with."""
+    packages = ("netwright", "torch", "numpy", "onnx", "onnxruntime")
+    return {name: version(name) for name in packages} | {"python": platform.python_version()}
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """All facts about one exported network.
+
+    Attributes:
+        name: of the network.
+        data: what it was trained on.
+        costs: exact costs (``macs``, ``params``, ``weight_bytes``, ``peak_activation_bytes`` ...).
+        dtype: the type of number that the costs in bytes are for.
+        accuracy: how good it is.
+        seed: of the search and of training.
+        budget: the limits it was made for, or None.
+        architecture: the decisions that it is made of, or None for a network that no search made.
+        search: how it was found, or None.
+        onnx: whether ``model.onnx`` lies beside the card.
+        versions: of the packages that made it.
+    """
+
+    name: str
+    data: DataFacts
+    costs: Mapping[str, int]
+    accuracy: Accuracy
+    seed: int
+    dtype: str = "int8"
+    budget: Budget | None = None
+    architecture: Architecture | None = None
+    search: SearchFacts | None = None
+    onnx: bool = True
+    versions: Mapping[str, str] = field(default_factory=installed_versions)
+
+    @property
+    def verdict(self) -> Verdict | None:
+        """The costs held against the budget, or None without limits."""
+        return self.budget.check(self.costs) if self.budget else None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the card as plain JSON values, with a format number."""
+        verdict = self.verdict
+        return {
+            "format": FORMAT,
+            "name": self.name,
+            "data": _plain(asdict(self.data)),
+            "costs": dict(self.costs),
+            "dtype": self.dtype,
+            "budget": None if self.budget is None else self.budget.to_dict(),
+            "verdict": None if verdict is None else verdict.to_dict(),
+            "accuracy": {
+                "validation": self.accuracy.validation,
+                "test": self.accuracy.test,
+                "test_interval": _interval(self.accuracy.test, self.data.test),
+                "spreads": {label: list(values) for label, values in self.accuracy.spreads.items()},
+            },
+            "seed": self.seed,
+            "architecture": None if self.architecture is None else self.architecture.to_dict(),
+            "search": None if self.search is None else _plain(asdict(self.search)),
+            "onnx": self.onnx,
+            "versions": dict(self.versions),
+        }
+
+
+def _plain(value: Any) -> Any:
+    """Tuples as lists, as JSON would have them."""
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+def write_card(folder: str | Path, card: Card) -> None:
+    """Write ``card.md`` and ``card.json``.
+
+    Args:
+        folder: of the bundle that the card describes.
+        card: the facts.
+
+    Raises:
+        ExportError: if the folder cannot be written.
+    """
+    with staged(folder) as draft:
+        (draft / CARD_FILE).write_text(model_card(card), encoding="utf-8")
+        text = json.dumps(card.to_dict(), indent=1, ensure_ascii=False)
+        (draft / FACTS_FILE).write_text(text + "\n", encoding="utf-8")
+
+
+# --------------------------------------------------------------------------------------------- Markdown
+
+
+def model_card(card: Card) -> str:
+    """Write a card as Markdown; its code runs in the folder of the card."""
+    sections = [
+        f"# {card.name}",
+        _summary(card),
+        "## Use",
+        *_use(card),
+        "## Input",
+        _input(card.data),
+        "## Accuracy",
+        *_accuracy(card),
+        "## Cost",
+        *_cost(card),
+        "## Data",
+        _data(card.data),
+    ]
+    if card.search is not None or card.architecture is not None:
+        sections += ["## Search", *_search(card)]
+    sections += ["## Made with", _table(("what", "value"), [("seed", card.seed), *card.versions.items()])]
+    return "\n\n".join(sections) + "\n"
+
+
+def _summary(card: Card) -> str:
+    channels, height, width = card.data.input_shape
+    text = (
+        f"An image classifier for {len(card.data.classes)} classes at {height} x {width} pixels, "
+        f"{channels} {'channel' if channels == 1 else 'channels'}, made by netwright. "
+    )
+    verdict = card.verdict
+    if card.budget is None or verdict is None:
+        return text + "It was made without a budget."
+    target = "the limits given by hand" if card.budget.device is None else card.budget.device
+    return text + (f"It fits {target}." if verdict.fits else f"**It does not fit {target}.**")
+
+
+def _use(card: Card) -> list[str]:
+    channels, height, width = card.data.input_shape
+    prepare = [
+        f"classes = {list(card.data.classes)!r}",
+        f"mean = np.array({[float(value) for value in card.data.mean]}).reshape(-1, 1, 1)",
+        f"std = np.array({[float(value) for value in card.data.std]}).reshape(-1, 1, 1)",
+        "# Your images: batch, channels, height, width.",
+        f"pixels = np.zeros((1, {channels}, {height}, {width}))",
+        "x = ((pixels - mean) / std).astype(np.float32)",
+    ]
+    torch_lines = [
+        "import netwright",
+        "import numpy as np",
+        "import torch",
+        "",
+        *prepare,
+        'network = netwright.load(".")  # the folder of this card',
+        "with torch.no_grad():",
+        "    logits = network(torch.from_numpy(x)).numpy()",
+        "print(classes[int(logits[0].argmax())])",
+    ]
+    parts = ["With torch and netwright; nothing of the search is needed:", _code(torch_lines)]
+    if not card.onnx:
+        return parts
+    onnx_lines = [
+        "import numpy as np",
+        "import onnxruntime",
+        "",
+        *prepare,
+        f'session = onnxruntime.InferenceSession("{ONNX_NAME}", providers=["CPUExecutionProvider"])',
+        '(logits,) = session.run(["logits"], {"input": x})',
+        "print(classes[int(logits[0].argmax())])",
+    ]
+    return [*parts, "With onnxruntime alone:", _code(onnx_lines)]
+
+
+def _code(lines: list[str]) -> str:
+    return "\n".join(["```python", *lines, "```"])
+
+
+def _input(data: DataFacts) -> str:
+    channels, height, width = data.input_shape
+    low, high = data.pixel_range
+    rows = [
+        ("shape", f"(batch, {channels}, {height}, {width}), float32"),
+        ("channel order", data.channel_order),
+        ("pixels before normalisation", f"{low:g} to {high:g}"),
+        ("images of another size", f"resized to {height} x {width}, {data.resize}"),
+        ("normalisation", "(pixel - mean) / std, channel by channel"),
+        ("mean", ", ".join(f"{value:.6g}" for value in data.mean)),
+        ("std", ", ".join(f"{value:.6g}" for value in data.std)),
+        ("output", f"logits of {len(data.classes)} classes: {', '.join(data.classes)}"),
+    ]
+    return _table(("what", "value"), rows)
+
+
+def _accuracy(card: Card) -> list[str]:
+    accuracy = card.accuracy
+    rows = [("validation", _percent(accuracy.validation), "chose this network, so it flatters")]
+    if accuracy.test is not None:
+        interval = _interval(accuracy.test, card.data.test)
+        note = "measured once"
+        if interval is not None:
+            low, high = interval
+            note += f"; 95 % interval for {card.data.test} images: {_percent(low)} to {_percent(high)}"
+        rows.append(("test", _percent(accuracy.test), note))
+    for label, values in accuracy.spreads.items():
+        rows.append((label, _spread(values), ", ".join(_percent(value) for value in values)))
+    return [_table(("images", "accuracy", "note"), rows)]
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.2f} %"
+
+
+def _spread(values: tuple[float, ...]) -> str:
+    """Mean and, for two or more, the standard deviation of a sample."""
+    if not values:
+        return "none"
+    deviation = f" ± {100 * stdev(values):.2f}" if len(values) > 1 else ""
+    return f"{100 * fmean(values):.2f}{deviation} %"
+
+
+def _interval(share: float | None, count: int | None) -> list[float] | None:
+    """The 95 % interval of a share of ``count`` draws [Wilson 1927, doi:10.1080/01621459.1927.10502953].
+
+    >>> [round(bound, 4) for bound in _interval(0.97, 360)]
+    [0.9468, 0.9833]
+    """
+    if share is None or not count:
+        return None
+    z = 1.959964
+    middle = (share + z * z / (2 * count)) / (1 + z * z / count)
+    reach = z / (1 + z * z / count) * sqrt(share * (1 - share) / count + z * z / (4 * count * count))
+    return [max(middle - reach, 0.0), min(middle + reach, 1.0)]
+
+
+def _cost(card: Card) -> list[str]:
+    rows = [(metric, format_cost(metric, value, exact=False), value) for metric, value in card.costs.items()]
+    parts = [
+        f"Bytes are those of {card.dtype} numbers on the device; the files here hold float32.",
+        _table(("metric", "value", "exactly"), rows),
+    ]
+    verdict = card.verdict
+    if card.budget is None or verdict is None:
+        return [*parts, "No budget was given."]
+    lines = [("fits: " if row.fits else "DOES NOT FIT: ") + row.explain() for row in verdict.rows]
+    return [
+        *parts,
+        "Against the budget:",
+        _list(lines),
+        "Where the limits come from:",
+        _list(card.budget.explain()),
+    ]
+
+
+def _data(data: DataFacts) -> str:
+    rows: list[tuple[str, Any]] = [("name", data.name), ("sha256 of the content", data.fingerprint)]
+    for label, count in (
+        ("trained on", data.train),
+        ("validated on", data.validation),
+        ("tested on", data.test),
+    ):
+        if count is not None:
+            rows.append((label, f"{count} images"))
+    rows += [("note", note) for note in data.notes]
+    return _table(("what", "value"), rows)
+
+
+def _search(card: Card) -> list[str]:
+    rows: list[tuple[str, Any]] = []
+    if card.search is not None:
+        found = card.search
+        rows += [("space", found.space), ("strategy", found.strategy)]
+        rows += [("architectures in the space", found.size)] if found.size is not None else []
+        rows += [("of these within the budget", found.fitting)] if found.fitting is not None else []
+        rows.append(("trials", f"{found.trials}, {found.failed} of them failed"))
+        rows += [("wall time", f"{found.seconds:.0f} s")] if found.seconds is not None else []
+        rows += list(found.settings.items())
+    parts = [_table(("what", "value"), rows)] if rows else []
+    if card.architecture is not None:
+        parts += ["The architecture:", _table(("decision", "choice"), list(card.architecture))]
+    return parts
+
+
+def _table(header: tuple[str, ...], rows: list[Any]) -> str:
+    lines = [header, tuple("---" for _ in header), *rows]
+    return "\n".join("| " + " | ".join(_cell(cell) for cell in line) + " |" for line in lines)
+
+
+def _cell(value: object) -> str:
+    """Text that cannot end its cell or its line."""
+    return " ".join(str(value).replace("|", "\\|").split())
+
+
+def _list(items: list[str]) -> str:
+    return "\n".join(f"- {item}" for item in items)

@@ -1,0 +1,109 @@
+"""Augmentation of whole batches on the device: random shift, horizontal flip, cutout.
+
+All random numbers come from one CPU generator, so a seed draws the same on every device.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import torch
+from torch import Tensor
+
+from netwright.errors import ConfigError
+
+
+@dataclass(frozen=True, slots=True)
+class Augmentation:
+    """What is done to an image at random, relative to its size so that it suits every resolution.
+
+    Attributes:
+        name: the name on the command line.
+        shift: largest shift in each direction, as a share of the side; at least one pixel unless 0.
+        flip: whether half of the images are mirrored left to right.
+        cutout: side of the square that is blotted out, as a share of the side; 0 blots nothing.
+    """
+
+    name: str
+    shift: float = 0.0
+    flip: bool = False
+    cutout: float = 0.0
+
+
+AUGMENTATIONS: Mapping[str, Augmentation] = MappingProxyType(
+    {
+        entry.name: entry
+        for entry in (
+            Augmentation("none"),
+            Augmentation("shift", shift=1 / 12),
+            Augmentation("shift-flip", shift=1 / 12, flip=True),
+            Augmentation("shift-cutout", shift=1 / 12, cutout=1 / 4),
+            Augmentation("shift-flip-cutout", shift=1 / 12, flip=True, cutout=1 / 4),
+        )
+    }
+)
+"""The augmentations by name."""
+
+
+def find_augmentation(name: str) -> Augmentation:
+    """Look up an augmentation.
+
+    Raises:
+        ConfigError: if there is none of this name.
+
+    >>> find_augmentation("shift").flip
+    False
+    """
+    if name not in AUGMENTATIONS:
+        raise ConfigError(f"augmentation: expected one of {', '.join(AUGMENTATIONS)}, got {name!r}")
+    return AUGMENTATIONS[name]
+
+
+def augment(batch: Tensor, augmentation: Augmentation, generator: torch.Generator) -> Tensor:
+    """Augment each image of a batch on its own; the batch itself is not changed.
+
+    A shift repeats the border pixels, which needs no idea of what black is. A flip mirrors the width.
+    Cutout sets a square to 0, the mean of normalised pixels; its centre is anywhere in the image, so the
+    square may stick out [DeVries & Taylor 2017, arXiv:1708.04552].
+
+    Args:
+        batch: ``(B, C, H, W)``, normalised, on any device.
+        augmentation: what to do.
+        generator: a CPU generator; five numbers an image are drawn, whatever the augmentation.
+
+    Returns:
+        ``(B, C, H, W)`` in channels_last memory format.
+    """
+    count, _, height, width = batch.shape
+    draws = torch.rand(5, count, 1, generator=generator).to(batch.device)
+    rows = _moved(height, augmentation.shift, draws[0])
+    columns = _moved(width, augmentation.shift, draws[1])
+    if augmentation.flip:
+        columns = torch.where(draws[2] < 0.5, columns.flip(1), columns)
+    nhwc = batch.permute(0, 2, 3, 1)
+    if augmentation.shift or augmentation.flip:
+        number = torch.arange(count, device=batch.device)
+        nhwc = nhwc[number[:, None, None], rows[:, :, None], columns[:, None, :]]
+    if augmentation.cutout:
+        inside_rows = _inside(height, augmentation.cutout, draws[3])
+        inside_columns = _inside(width, augmentation.cutout, draws[4])
+        hidden = inside_rows[:, :, None, None] & inside_columns[:, None, :, None]
+        nhwc = nhwc.masked_fill(hidden, 0.0)
+    return nhwc.contiguous().permute(0, 3, 1, 2)
+
+
+def _moved(side: int, share: float, draw: Tensor) -> Tensor:
+    """Give for each image the source index of every pixel along one side, ``(B, side)``."""
+    most = max(1, round(share * side)) if share else 0
+    offset = torch.floor(draw * (2 * most + 1)).long() - most
+    return (torch.arange(side, device=draw.device) + offset).clamp(0, side - 1)
+
+
+def _inside(side: int, share: float, draw: Tensor) -> Tensor:
+    """Tell for each image which pixels along one side are within the square, ``(B, side)``."""
+    length = max(1, round(share * side))
+    start = torch.floor(draw * side).long() - length // 2
+    place = torch.arange(side, device=draw.device)
+    return (place >= start) & (place < start + length)

@@ -1,0 +1,393 @@
+"""Data sets: loaded, checked, split, and with the test set behind one door.
+
+A ``Data`` is a training set that everybody may look at and a test set that only ``open_test_set`` gives
+out; a search for it in a program is the audit that the test set is touched once. Everything is in memory
+as numpy arrays, since the data of small networks is small.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import math
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.datasets import load_digits
+from sklearn.model_selection import StratifiedGroupKFold, StratifiedShuffleSplit
+from torch.utils.data import Dataset
+
+from netwright.errors import DataError
+from netwright.nn.augment import find_augmentation
+from netwright.nn.folder import read_folder
+from netwright.nn.readers import Raw, read_dataset, read_fashion_mnist, read_npz
+
+Array = npt.NDArray[Any]
+
+TEST_SHARE = 0.2
+"""Share of the rows that becomes the test set where a source has none."""
+TEST_SEED = 0
+"""Seed of that test set: a property of the data, never the seed of a study."""
+
+SPECS = ("digits", "fashion-mnist", "npz:PATH", "folder:PATH")
+DEFAULT_AUGMENTATION = "shift"
+"""For data that we know nothing of: a mirrored digit, letter or sign may be another class."""
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Data:
+    """A checked classification data set; two are the same if their fingerprints are.
+
+    Made by ``load_data`` and ``from_datasets``. The test set is behind ``open_test_set``.
+
+    Attributes:
+        name: how it was asked for, e.g. ``digits`` or ``npz:gestures.npz``.
+        images: training images, ``(N, C, H, W)``, uint8 or float32, read-only.
+        labels: ``(N,)`` int64, each in ``[0, len(classes))``, read-only.
+        classes: class names in the order of their labels.
+        augmentation: name of the augmentation that suits it, a key of ``nn.augment.AUGMENTATIONS``.
+        groups: ``(N,)`` int64 or None: rows of one group stay on one side of every split.
+        notes: what the reader decided and the user should know.
+        test_size: number of test images.
+        fingerprint: sha256 (hex) of all arrays and class names; name, augmentation and notes do not count.
+    """
+
+    name: str
+    images: Array
+    labels: Array
+    classes: tuple[str, ...]
+    augmentation: str
+    groups: Array | None
+    notes: tuple[str, ...]
+    test_size: int
+    fingerprint: str
+    _test_images: Array
+    _test_labels: Array
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Shape of one image, ``(C, H, W)``."""
+        _, channels, height, width = self.images.shape
+        return channels, height, width
+
+    def __repr__(self) -> str:
+        channels, height, width = self.shape
+        return (
+            f"Data({self.name}: {len(self.labels)} + {self.test_size} test images of "
+            f"{channels}x{height}x{width} {self.images.dtype}, {len(self.classes)} classes, "
+            f"{self.fingerprint[:12]})"
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """Which training rows train and which validate; the two never overlap.
+
+    Attributes:
+        train_indices: ``(n,)`` int64, sorted.
+        validation_indices: ``(m,)`` int64, sorted.
+    """
+
+    train_indices: Array
+    validation_indices: Array
+
+
+def open_test_set(data: Data) -> tuple[Array, Array]:
+    """Give out the test set; the only way to it. Every opening is logged.
+
+    Returns:
+        Images ``(N, C, H, W)`` and labels ``(N,)``, read-only.
+    """
+    _log.info("the test set of %s is opened (%d images)", data.name, data.test_size)
+    return data._test_images, data._test_labels
+
+
+def load_data(spec: str | Data | Dataset[Any] | tuple[Dataset[Any], Dataset[Any]]) -> Data:
+    """Load a data set by its specification.
+
+    ``digits`` is scikit-learn's (1,797 images of 8 x 8, scaled to 0..255), ``fashion-mnist`` the files of
+    the Debian package (see ``read_fashion_mnist``), ``npz:PATH`` an archive (``read_npz``), ``folder:PATH``
+    pictures in one sub-folder a class (``read_folder``). Where a source has no test set, a fixed 20 % of
+    its rows become one: stratified by class, whole groups where there are groups, ``TEST_SEED`` as seed.
+
+    Args:
+        spec: one of ``SPECS``; or a torch data set, or a (training, test) pair of them (``from_datasets``);
+            a ``Data`` is returned as it is.
+
+    Raises:
+        DataError: if the specification is unknown or the source cannot be read or makes no sense.
+
+    >>> digits = load_data("digits")
+    >>> len(digits.labels), digits.test_size, digits.shape
+    (1438, 359, (1, 8, 8))
+    """
+    if isinstance(spec, Data):
+        return spec
+    if isinstance(spec, Dataset):
+        return from_datasets(spec)
+    if isinstance(spec, tuple) and len(spec) == 2:
+        return from_datasets(*spec)
+    if not isinstance(spec, str):
+        raise DataError(
+            f"data: expected a specification or one or two torch data sets, got {type(spec).__name__}"
+        )
+    kind, _, rest = spec.partition(":")
+    if spec == "digits":
+        return _checked(_read_digits(), "shift")
+    if spec == "fashion-mnist":
+        return _checked(read_fashion_mnist(), "shift-flip-cutout")
+    if kind == "npz" and rest:
+        return _checked(read_npz(Path(rest).expanduser()), DEFAULT_AUGMENTATION)
+    if kind == "folder" and rest:
+        return _checked(read_folder(Path(rest).expanduser()), DEFAULT_AUGMENTATION)
+    raise DataError(f"data: expected one of {', '.join(SPECS)}, got {spec!r}")
+
+
+def from_datasets(
+    train: Dataset[Any],
+    test: Dataset[Any] | None = None,
+    classes: Sequence[str] | None = None,
+    groups: npt.ArrayLike | None = None,
+    *,
+    name: str = "dataset",
+    augmentation: str = DEFAULT_AUGMENTATION,
+) -> Data:
+    """Take torch data sets of (image, label) pairs; every row is read once (``nn.readers.read_dataset``).
+
+    Args:
+        train: training rows.
+        test: test rows; None takes the fixed test share from ``train``.
+        classes: class names in the order of their labels; None calls them 0, 1, 2 ...
+        groups: ``(N,)``, the group of each training row (a person, a recording).
+        name: what reports call it.
+        augmentation: the augmentation that suits it, a key of ``nn.augment.AUGMENTATIONS``.
+
+    Raises:
+        DataError: if a row is not such a pair or the whole makes no sense.
+    """
+    images, labels = read_dataset(train, f"{name}: train")
+    test_images, test_labels = (None, None) if test is None else read_dataset(test, f"{name}: test")
+    if test_images is not None and test_images.dtype != images.dtype:
+        raise DataError(
+            f"{name}: training images are {images.dtype}, test images {test_images.dtype}; use one dtype"
+        )
+    raw = Raw(
+        name=name,
+        images=images,
+        labels=labels,
+        test_images=test_images,
+        test_labels=test_labels,
+        classes=None if classes is None else tuple(classes),
+        groups=None if groups is None else np.asarray(groups),
+    )
+    return _checked(raw, augmentation)
+
+
+def split(data: Data, fraction: float, seed: int) -> Split:
+    """Split the training rows into a training and a validation part, the same for the same arguments.
+
+    The shares of the classes are kept. With groups, whole groups are taken and the share is as near to
+    ``fraction`` as they allow (scikit-learn's ``StratifiedShuffleSplit`` and ``StratifiedGroupKFold``).
+
+    Args:
+        data: a data set.
+        fraction: share of the rows that validate, in (0, 1).
+        seed: of the shuffling.
+
+    Raises:
+        DataError: if the fraction is out of range, or a class would be missing on one side.
+
+    >>> parts = split(load_data("digits"), 0.2, seed=0)
+    >>> len(parts.train_indices), len(parts.validation_indices)
+    (1150, 288)
+    """
+    where = f"{data.name}: validation share {fraction}"
+    return Split(*_split_rows(data.labels, data.groups, data.classes, fraction, seed, where))
+
+
+# -------------------------------------------------------------------------------------------- splitting
+
+
+def _split_rows(
+    labels: Array, groups: Array | None, classes: tuple[str, ...], fraction: float, seed: int, where: str
+) -> tuple[Array, Array]:
+    """Give sorted row numbers: the larger rest, and the share of ``fraction``."""
+    if not 0 < fraction < 1:
+        raise DataError(f"{where}: expected a share between 0 and 1 (exclusive), got {fraction}")
+    counts = np.bincount(labels, minlength=len(classes))
+    scarce = int(counts.argmin())
+    if groups is None:
+        need = math.ceil(1 / min(fraction, 1 - fraction) - 1e-9)
+        if counts[scarce] < need:
+            raise DataError(
+                f"{where}: class {classes[scarce]!r} has {counts[scarce]} rows, expected at least {need}, so "
+                "that both sides see it; add rows, merge the class, or choose a share nearer to one half"
+            )
+        size = round(len(labels) * fraction)
+        shuffle = StratifiedShuffleSplit(n_splits=1, test_size=size, random_state=seed % 2**32)
+        rest, share = next(shuffle.split(labels, labels))
+    else:
+        rest, share = _split_groups(labels, groups, fraction, seed, where)
+        for label, class_name in enumerate(classes):
+            if not (labels[rest] == label).any() or not (labels[share] == label).any():
+                raise DataError(
+                    f"{where}: class {class_name!r} would be on one side only, since groups stay together; "
+                    "it needs rows in more groups, or another share or seed"
+                )
+    return np.sort(rest).astype(np.int64), np.sort(share).astype(np.int64)
+
+
+def _split_groups(
+    labels: Array, groups: Array, fraction: float, seed: int, where: str
+) -> tuple[Array, Array]:
+    """Cut whole groups into folds and take the fold nearest to the fraction as the share."""
+    distinct = len(np.unique(groups))
+    if distinct < 2:
+        raise DataError(f"{where}: all rows are of one group, expected at least 2 groups to split by")
+    smaller = min(fraction, 1 - fraction)
+    folds = min(distinct, max(2, round(1 / smaller)))
+    cut = StratifiedGroupKFold(n_splits=folds, shuffle=True, random_state=seed % 2**32)
+    with warnings.catch_warnings():
+        # A class with fewer rows than folds is no concern here: that both sides see it is checked after.
+        warnings.filterwarnings("ignore", message="The least populated class", category=UserWarning)
+        try:
+            pairs = [
+                (rest, share) for rest, share in cut.split(labels, labels, groups) if len(rest) and len(share)
+            ]
+        except ValueError as error:
+            raise DataError(f"{where}: cannot be cut into {folds} folds of whole groups ({error})") from error
+    rest, share = min(pairs, key=lambda pair: abs(len(pair[1]) / len(labels) - smaller))
+    return (rest, share) if fraction <= 0.5 else (share, rest)
+
+
+# --------------------------------------------------------------------------------------------- checking
+
+
+def _read_digits() -> Raw:
+    """Read scikit-learn's digits [Alpaydin & Kaynak 1998]; its pixels 0..16 become 0..255."""
+    bunch = load_digits()
+    images = np.rint(bunch.images * (255 / 16)).astype(np.uint8)[:, np.newaxis]
+    return Raw("digits", images, bunch.target.astype(np.int64), classes=tuple("0123456789"))
+
+
+def _checked(raw: Raw, augmentation: str) -> Data:
+    """Check a source and make it a ``Data``, with a test share where it has none."""
+    find_augmentation(augmentation)
+    if len(raw.labels) == 0:
+        raise DataError(f"{raw.name}: there are no training rows")
+    classes = raw.classes or tuple(str(label) for label in range(max(int(raw.labels.max()), 0) + 1))
+    _check_classes(raw.name, classes)
+    groups = None if raw.groups is None else _numbered(raw.groups, len(raw.labels), f"{raw.name}: groups")
+    _check_rows(f"{raw.name}: train", raw.images, raw.labels, classes)
+    _check_present(f"{raw.name}: train", raw.labels, classes)
+    images, labels = raw.images, raw.labels
+    if raw.test_images is None or raw.test_labels is None:
+        where = f"{raw.name}: test share {TEST_SHARE}"
+        rest, share = _split_rows(labels, groups, classes, TEST_SHARE, TEST_SEED, where)
+        test_images, test_labels = images[share], labels[share]
+        images, labels = images[rest], labels[rest]
+        groups = None if groups is None else groups[rest]
+    else:
+        test_images, test_labels = raw.test_images, raw.test_labels
+        _check_rows(f"{raw.name}: test", test_images, test_labels, classes)
+        _check_disjoint(raw)
+    if images.shape[1:] != test_images.shape[1:]:
+        raise DataError(
+            f"{raw.name}: training images have the shape (C, H, W) = {images.shape[1:]}, "
+            f"test images {test_images.shape[1:]}; expected the same"
+        )
+    dtype = np.result_type(images, test_images)
+    arrays = [images.astype(dtype, copy=False), labels, test_images.astype(dtype, copy=False), test_labels]
+    if groups is not None:
+        arrays.append(groups)
+    arrays = [_frozen(array) for array in arrays]
+    return Data(
+        name=raw.name,
+        images=arrays[0],
+        labels=arrays[1],
+        classes=classes,
+        augmentation=augmentation,
+        groups=None if groups is None else arrays[4],
+        notes=raw.notes,
+        test_size=len(test_labels),
+        fingerprint=_fingerprint(arrays, classes),
+        _test_images=arrays[2],
+        _test_labels=arrays[3],
+    )
+
+
+def _check_classes(name: str, classes: tuple[str, ...]) -> None:
+    if len(classes) < 2:
+        raise DataError(f"{name}: expected at least 2 classes, got {len(classes)} ({', '.join(classes)})")
+    if len(set(classes)) < len(classes):
+        raise DataError(f"{name}: expected distinct class names, got {classes}")
+
+
+def _check_rows(where: str, images: Array, labels: Array, classes: tuple[str, ...]) -> None:
+    """Check that images and labels belong together and that every value is one."""
+    if len(images) != len(labels):
+        raise DataError(
+            f"{where}: expected one label an image, got {len(images)} images and {len(labels)} labels"
+        )
+    if len(labels) == 0:
+        raise DataError(f"{where}: there are no rows")
+    wrong = np.flatnonzero((labels < 0) | (labels >= len(classes)))
+    if len(wrong):
+        raise DataError(
+            f"{where}: expected labels in 0..{len(classes) - 1} for {len(classes)} classes, "
+            f"got {labels[wrong[0]]} in row {wrong[0]}"
+        )
+    if images.dtype.kind == "f":
+        bad = np.flatnonzero(~np.isfinite(images).all(axis=(1, 2, 3)))
+        if len(bad):
+            raise DataError(
+                f"{where}: {len(bad)} images have NaN or infinite pixels, the first in row {bad[0]}; "
+                "mend or remove these rows"
+            )
+
+
+def _check_present(where: str, labels: Array, classes: tuple[str, ...]) -> None:
+    missing = np.flatnonzero(np.bincount(labels, minlength=len(classes)) == 0)
+    if len(missing):
+        raise DataError(
+            f"{where}: class {classes[missing[0]]!r} (label {missing[0]}) has no rows; "
+            f"expected every label of 0..{len(classes) - 1}"
+        )
+
+
+def _check_disjoint(raw: Raw) -> None:
+    if raw.groups is None or raw.test_groups is None:
+        return
+    both = np.intersect1d(raw.groups, raw.test_groups)
+    if len(both):
+        raise DataError(f"{raw.name}: group '{both[0]}' is in both the training and the test set")
+
+
+def _numbered(groups: Array, rows: int, where: str) -> Array:
+    if groups.shape != (rows,) or groups.dtype.kind not in "biuUS":
+        raise DataError(
+            f"{where}: expected one integer or word for each of {rows} training rows, "
+            f"got {groups.dtype}{groups.shape}"
+        )
+    return np.unique(groups, return_inverse=True)[1].astype(np.int64)
+
+
+def _frozen(array: Array) -> Array:
+    result = np.ascontiguousarray(array)
+    result.setflags(write=False)
+    return result
+
+
+def _fingerprint(arrays: list[Array], classes: tuple[str, ...]) -> str:
+    digest = hashlib.sha256(repr(classes).encode())
+    for array in arrays:
+        digest.update(f"{array.dtype.str}{array.shape}".encode())
+        digest.update(array.data)
+    return digest.hexdigest()

@@ -1,0 +1,392 @@
+"""Readers of stored data sets: each turns one kind of source into plain arrays.
+
+What comes out is ``Raw``: arrays as they were found, put into one layout. Whether they make sense as a
+data set (labels in range, no empty class, no NaN) is checked once, in ``netwright.nn.data``.
+"""
+
+from __future__ import annotations
+
+import gzip
+import os
+import zipfile
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from netwright.errors import DataError
+
+Array = npt.NDArray[Any]
+
+FASHION_MNIST_VARIABLE = "NETWRIGHT_FASHION_MNIST"
+FASHION_MNIST_FOLDER = Path("/usr/share/datasets/fashion-mnist")
+FASHION_MNIST_CLASSES = (
+    "t-shirt/top",
+    "trouser",
+    "pullover",
+    "dress",
+    "coat",
+    "sandal",
+    "shirt",
+    "sneaker",
+    "bag",
+    "ankle boot",
+)
+
+MOST_CHANNELS = 4
+"""An axis of at most this many entries is taken for the channels when an archive does not say."""
+
+
+@dataclass(frozen=True, eq=False)
+class Raw:
+    """A source as arrays, before it is checked and before a test share is taken.
+
+    Attributes:
+        name: how the source was named.
+        images: training images, ``(N, C, H, W)``, uint8 or float32.
+        labels: ``(N,)``, integers.
+        test_images: like ``images``; None where the source has no test set of its own.
+        test_labels: like ``labels``.
+        classes: class names in the order of their labels; None where the source has none.
+        groups: ``(N,)``, what must not be torn apart by a split (a person, a recording); any dtype.
+        test_groups: the same of the test rows.
+        notes: what the reader decided and the user should know.
+    """
+
+    name: str
+    images: Array
+    labels: Array
+    test_images: Array | None = None
+    test_labels: Array | None = None
+    classes: tuple[str, ...] | None = None
+    groups: Array | None = None
+    test_groups: Array | None = None
+    notes: tuple[str, ...] = ()
+
+
+# ---------------------------------------------------------------------------------- Fashion-MNIST (IDX)
+
+
+def read_fashion_mnist() -> Raw:
+    """Read Fashion-MNIST [Xiao et al. 2017, arXiv:1708.07747]: 60,000 + 10,000 images of 28 x 28.
+
+    The files are those of the Debian package ``dataset-fashion-mnist``; the environment variable
+    ``NETWRIGHT_FASHION_MNIST`` names another folder with the same four files.
+
+    Raises:
+        DataError: if a file is missing, cut short or not what it should be.
+    """
+    chosen = os.environ.get(FASHION_MNIST_VARIABLE)
+    folder = Path(chosen).expanduser() if chosen else FASHION_MNIST_FOLDER
+    parts = []
+    for stem, rows in (("train", 60_000), ("t10k", 10_000)):
+        images = read_idx(_fashion_file(folder, f"{stem}-images-idx3-ubyte.gz"), (rows, 28, 28))
+        labels = read_idx(_fashion_file(folder, f"{stem}-labels-idx1-ubyte.gz"), (rows,))
+        parts += [images[:, np.newaxis], labels.astype(np.int64)]
+    images, labels, test_images, test_labels = parts
+    return Raw("fashion-mnist", images, labels, test_images, test_labels, FASHION_MNIST_CLASSES)
+
+
+def _fashion_file(folder: Path, name: str) -> Path:
+    path = folder / name
+    if not path.is_file():
+        raise DataError(
+            f"fashion-mnist: {path} does not exist; run `apt install dataset-fashion-mnist`, or set "
+            f"{FASHION_MNIST_VARIABLE} to a folder with the four idx-ubyte.gz files"
+        )
+    return path
+
+
+def read_idx(path: Path, shape: tuple[int, ...]) -> Array:
+    """Read a gzipped IDX file of unsigned bytes, the format of MNIST [LeCun et al. 1998].
+
+    Args:
+        path: the file.
+        shape: the shape that it must have.
+
+    Returns:
+        uint8 array of that shape.
+
+    Raises:
+        DataError: if the file is damaged or holds something else.
+    """
+    try:
+        with gzip.open(path, "rb") as file:
+            content = file.read()
+    except (OSError, EOFError, zlib.error) as error:
+        raise DataError(
+            f"{path}: expected a gzipped IDX file of shape {shape}, cannot unpack it ({error}); "
+            "install it again"
+        ) from error
+    header = bytes((0, 0, 8, len(shape))) + b"".join(side.to_bytes(4, "big") for side in shape)
+    size = int(np.prod(shape))
+    if content[: len(header)] != header:
+        raise DataError(
+            f"{path}: expected an IDX file of unsigned bytes of shape {shape} (header {header.hex()}), "
+            f"got header {content[: len(header)].hex()}; install it again"
+        )
+    if len(content) != len(header) + size:
+        raise DataError(
+            f"{path}: expected {size} bytes after the header, got {len(content) - len(header)}; "
+            "install it again"
+        )
+    return np.frombuffer(content, dtype=np.uint8, offset=len(header)).reshape(shape)
+
+
+# ------------------------------------------------------------------------------------------ npz archives
+
+
+def read_npz(path: Path) -> Raw:
+    """Read a numpy archive of images and labels.
+
+    Arrays: ``x`` and ``y``, or ``x_train``, ``y_train`` and optionally ``x_test``, ``y_test``. Optional:
+    ``group`` (or ``group_train``, ``group_test``), ``classes`` (names), ``layout`` (the word NHW, NHWC or
+    NCHW). ``channels_first`` says how the layout is found when the archive does not tell it, and
+    ``as_pixels`` which dtypes are taken.
+
+    Raises:
+        DataError: if the file is no such archive, an array is missing or has an impossible shape.
+    """
+    arrays = _open_npz(path)
+    listing = ", ".join(f"{name} {array.dtype}{array.shape}" for name, array in sorted(arrays.items()))
+    plain, parted = {"x", "y"} <= arrays.keys(), {"x_train", "y_train"} <= arrays.keys()
+    if plain == parted:
+        found = "got both" if plain else f"got {listing or 'no arrays'}"
+        raise DataError(f"npz:{path}: expected either x and y or x_train and y_train, {found}")
+    suffix = "" if plain else "_train"
+    used = {f"x{suffix}", f"y{suffix}", f"group{suffix}", "group", "classes", "layout"}
+    has_test = parted and bool({"x_test", "y_test"} & arrays.keys())
+    if has_test:
+        used |= {"x_test", "y_test", "group_test"}
+        if not {"x_test", "y_test"} <= arrays.keys():
+            raise DataError(f"npz:{path}: expected x_test and y_test together, got {listing}")
+        if (arrays["x_train"].dtype.kind == "f") != (arrays["x_test"].dtype.kind == "f"):
+            raise DataError(
+                f"npz:{path}: x_train is {arrays['x_train'].dtype}, but x_test is {arrays['x_test'].dtype}; "
+                "bring both to one scale and dtype"
+            )
+    layout = _word(arrays["layout"], f"npz:{path}: layout") if "layout" in arrays else None
+    classes = tuple(str(name) for name in arrays["classes"].ravel()) if "classes" in arrays else None
+
+    def images(name: str) -> Array:
+        where = f"npz:{path}: {name}"
+        return as_pixels(channels_first(arrays[name], where, layout), where)
+
+    named = [arrays[f"y{suffix}"]] + ([arrays["y_test"]] if has_test else [])
+    wheres = [f"npz:{path}: y{suffix}", f"npz:{path}: y_test"][: len(named)]
+    labels, classes = as_labels(named, wheres, classes)
+    unused = sorted(arrays.keys() - used)
+    return Raw(
+        name=f"npz:{path}",
+        images=images(f"x{suffix}"),
+        labels=labels[0],
+        test_images=images("x_test") if has_test else None,
+        test_labels=labels[1] if has_test else None,
+        classes=classes,
+        groups=arrays.get(f"group{suffix}", arrays.get("group")),
+        test_groups=arrays.get("group_test") if has_test else None,
+        notes=(f"arrays not used: {', '.join(unused)}",) if unused else (),
+    )
+
+
+def _open_npz(path: Path) -> dict[str, Array]:
+    if not path.is_file():
+        raise DataError(f"npz:{path}: the file does not exist")
+    try:
+        with path.open("rb") as file:
+            archive = np.load(file, allow_pickle=False)
+            if isinstance(archive, np.lib.npyio.NpzFile):
+                return {name: archive[name] for name in archive.files}
+    except (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error) as error:
+        raise DataError(f"npz:{path}: cannot read it as a numpy archive of plain arrays ({error})") from error
+    raise DataError(f"npz:{path}: expected an .npz archive of named arrays, got a single array")
+
+
+def _word(array: Array, where: str) -> str:
+    if array.size != 1 or array.dtype.kind not in "US":
+        raise DataError(f"{where}: expected one word (NHW, NHWC or NCHW), got {array.dtype}{array.shape}")
+    return str(array.reshape(-1)[0])
+
+
+# ------------------------------------------------------------------------------------- layout and dtypes
+
+
+def channels_first(images: Array, where: str, layout: str | None = None) -> Array:
+    """Put images into ``(N, C, H, W)``.
+
+    Without a layout: three axes are NHW; of four axes the last one is the channels if it has at most
+    4 entries and the second has more (NHWC), the second one in the mirrored case (NCHW). Anything else
+    is refused rather than guessed.
+
+    Args:
+        images: ``(N, H, W)``, ``(N, H, W, C)`` or ``(N, C, H, W)``.
+        where: what errors call it.
+        layout: ``NHW``, ``NHWC`` or ``NCHW``.
+
+    Raises:
+        DataError: if the layout is unknown, does not fit, or cannot be told from the shape.
+
+    >>> channels_first(np.zeros((10, 8, 8, 3)), "x").shape
+    (10, 3, 8, 8)
+    """
+    if layout not in (None, "NHW", "NHWC", "NCHW"):
+        raise DataError(f"{where}: expected layout NHW, NHWC or NCHW, got {layout!r}")
+    if images.ndim not in (3, 4) or 0 in images.shape:
+        raise DataError(
+            f"{where}: expected images of 3 or 4 axes (NHW, NHWC or NCHW), got shape {images.shape}"
+        )
+    if layout is None:
+        last, second = images.shape[-1] <= MOST_CHANNELS, images.shape[1] <= MOST_CHANNELS
+        if images.ndim == 4 and last == second:
+            raise DataError(
+                f"{where}: cannot tell where the channels of shape {images.shape} are; "
+                "add an array `layout` with the word NHWC or NCHW"
+            )
+        layout = "NHW" if images.ndim == 3 else "NHWC" if last else "NCHW"
+    if len(layout) != images.ndim:
+        raise DataError(f"{where}: layout {layout} has {len(layout)} axes, got shape {images.shape}")
+    if layout == "NHW":
+        return images[:, np.newaxis]
+    return np.moveaxis(images, 3, 1) if layout == "NHWC" else images
+
+
+def as_pixels(images: Array, where: str) -> Array:
+    """Bring pixels to uint8 or float32 without changing what they say.
+
+    uint8 stays; booleans become 0 and 255; other integers become uint8 where all are within 0..255 and
+    float32 otherwise; floating-point numbers become float32 as they are (no scale is assumed: training
+    normalises by the measured mean and deviation).
+
+    Args:
+        images: an array of any shape.
+        where: what errors call it.
+
+    Raises:
+        DataError: if the dtype is none of these.
+    """
+    kind = images.dtype.kind
+    if kind == "b":
+        return np.multiply(images, 255, dtype=np.uint8)
+    if kind in "iu":
+        fits = images.dtype == np.uint8 or (images.size > 0 and images.min() >= 0 and images.max() <= 255)
+        integers: Array = images.astype(np.uint8 if fits else np.float32)
+        return integers
+    if kind == "f":
+        with np.errstate(over="ignore"):  # what overflows becomes inf, which is refused by name later
+            return images.astype(np.float32)
+    raise DataError(
+        f"{where}: expected pixels as integers or floating-point numbers, got dtype {images.dtype}"
+    )
+
+
+def as_labels(
+    labels: Sequence[Array], wheres: Sequence[str], classes: tuple[str, ...] | None
+) -> tuple[list[Array], tuple[str, ...] | None]:
+    """Turn labels into int64, where words become their places among the class names.
+
+    Args:
+        labels: label arrays of one data set (training, test), each ``(N,)`` or ``(N, 1)``.
+        wheres: what errors call each.
+        classes: class names; None takes the sorted words of the first array, if it has words.
+
+    Returns:
+        The integer arrays and the class names (None for integer labels without names).
+
+    Raises:
+        DataError: if labels are neither integers nor words, or a word is no class.
+    """
+    flat = []
+    for array, where in zip(labels, wheres, strict=True):
+        if array.ndim == 2 and array.shape[1] == 1:
+            array = array[:, 0]
+        if array.ndim != 1 or array.dtype.kind not in "biuUS":
+            remedy = "; turn one-hot rows into labels with argmax(1)" if array.ndim == 2 else ""
+            raise DataError(
+                f"{where}: expected labels of shape (N,) as integers or words, got {array.dtype}"
+                f"{array.shape}{remedy}"
+            )
+        flat.append(array)
+    words = [array.dtype.kind in "US" for array in flat]
+    if not any(words):
+        return [array.astype(np.int64) for array in flat], classes
+    if not all(words):
+        raise DataError(f"{wheres[0]}: labels are {flat[0].dtype}, but {wheres[1]} are {flat[1].dtype}")
+    names = classes if classes is not None else tuple(sorted({str(word) for word in flat[0]}))
+    place = {name: index for index, name in enumerate(names)}
+    integers = []
+    for array, where in zip(flat, wheres, strict=True):
+        strange = sorted({str(word) for word in array} - place.keys())
+        if strange:
+            raise DataError(f"{where}: expected one of the classes {names}, got {strange[0]!r}")
+        integers.append(np.array([place[str(word)] for word in array], dtype=np.int64))
+    return integers, names
+
+
+# ------------------------------------------------------------------------------------- torch data sets
+
+
+def read_dataset(dataset: torch.utils.data.Dataset[Any], where: str) -> tuple[Array, Array]:
+    """Read a map-style torch ``Dataset`` of (image, label) pairs, in order, into two arrays.
+
+    An image is a tensor ``(C, H, W)`` or ``(H, W)``, as torch has it, or whatever ``numpy.asarray`` takes,
+    ``(H, W)`` or ``(H, W, C)``, as numpy and Pillow have it. All are of one shape. A random transform is
+    drawn once here, so pass data sets without augmentation.
+
+    Args:
+        dataset: has ``__len__`` and ``__getitem__``.
+        where: what errors call it.
+
+    Returns:
+        Images ``(N, C, H, W)`` uint8 or float32, and labels ``(N,)`` int64.
+
+    Raises:
+        DataError: if it is empty, has no length, or a row is not such a pair.
+    """
+    try:
+        count = len(dataset)  # type: ignore[arg-type]
+    except TypeError as error:
+        raise DataError(
+            f"{where}: expected a torch Dataset with a length, got {type(dataset).__name__}"
+        ) from error
+    if count == 0:
+        raise DataError(f"{where}: the data set is empty")
+    images: list[Array] = []
+    labels: list[int] = []
+    for row in range(count):
+        pair = dataset[row]
+        if not isinstance(pair, (tuple, list)) or len(pair) != 2:
+            raise DataError(f"{where}: expected row {row} to be (image, label), got {type(pair).__name__}")
+        image = _one_image(pair[0], f"{where}: row {row}")
+        if images and (image.shape, image.dtype) != (images[0].shape, images[0].dtype):
+            raise DataError(
+                f"{where}: expected every image to be {images[0].dtype}{images[0].shape} (channels "
+                f"first) as in row 0, got {image.dtype}{image.shape} in row {row}; "
+                "resize in the data set's transform"
+            )
+        images.append(image)
+        labels.append(_one_label(pair[1], f"{where}: row {row}"))
+    return as_pixels(np.stack(images), where), np.array(labels, dtype=np.int64)
+
+
+def _one_image(value: Any, where: str) -> Array:
+    if isinstance(value, torch.Tensor):
+        array, channels = value.detach().cpu().numpy(), 0
+    else:
+        array, channels = np.asarray(value), 2
+    if array.ndim == 2:
+        return array[np.newaxis]
+    if array.ndim != 3:
+        raise DataError(f"{where}: expected an image of 2 or 3 axes, got shape {array.shape}")
+    return np.moveaxis(array, channels, 0)
+
+
+def _one_label(value: Any, where: str) -> int:
+    array = np.asarray(value)
+    if array.size != 1 or array.dtype.kind not in "biu":
+        raise DataError(f"{where}: expected an integer label, got {value!r}")
+    return int(array.reshape(-1)[0])

@@ -1,0 +1,165 @@
+"""What a report is made of: plain values that know neither plotly nor torch nor the study's storage."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from netwright.devices import Verdict
+from netwright.ir.cost import Cost
+from netwright.ir.graph import Graph
+from netwright.space.architecture import Architecture
+from netwright.space.program import Decision
+from netwright.trial import CurvePoint, Trial
+
+OBJECTIVE = "validation_accuracy"
+"""The metric of a trial, and of a point of a learning curve, that the report is about."""
+
+
+@dataclass(frozen=True, slots=True)
+class Accuracy:
+    """A share of right answers and how sure it is.
+
+    Attributes:
+        value: 0 to 1.
+        spread: plus or minus this much, 0 to 1; None where it is not known.
+        basis: what the spread is, e.g. ``standard error, 360 images``.
+    """
+
+    value: float
+    spread: float | None = None
+    basis: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One architecture that was trained in full.
+
+    Attributes:
+        architecture: which one.
+        validation_accuracy: 0 to 1, after the full training; the best one is the winner.
+        curve: ``(step, metrics)`` as reported while it was trained, in order.
+    """
+
+    architecture: Architecture
+    validation_accuracy: float
+    curve: tuple[CurvePoint, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Snippet:
+    """A few lines to copy.
+
+    Attributes:
+        title: what they do, e.g. ``Run it with ONNX Runtime``.
+        code: the lines.
+    """
+
+    title: str
+    code: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportContent:
+    """Everything that a report shows.
+
+    Attributes:
+        title: headline of the page.
+        command: the command that repeats the search.
+        data: name of the data set.
+        data_fingerprint: hash of the data.
+        space: name of the search space.
+        space_size: number of its architectures.
+        fitting_lower: at least so many of them fit the budget.
+        fitting_upper: at most so many do; equal to ``fitting_lower`` where the count is exact.
+        strategy: name of the search strategy.
+        device: name of the device, or None where limits were given by hand or not at all.
+        budget: a line for each limit that says where it comes from, as ``Budget.explain`` gives them.
+        verdict: the winner's costs held against the limits.
+        trials: the evaluated proposals, failed ones too.
+        winner: the architecture that was chosen.
+        graph: its network.
+        cost: what that network costs.
+        decisions: the decisions of the space in its order; empty where only the choices are to be shown.
+        candidates: the architectures that were trained in full, the winner among them.
+        validation: accuracy of the winner on the validation set after the full training.
+        test: accuracy of the winner on the test set.
+        seed: seed of the study.
+        search_seconds: wall time of the search.
+        final_seconds: wall time of the full trainings and the test.
+        process_seconds: processor time of both, all processes together.
+        versions: versions of what the result depends on, by name.
+        snippets: how to load the export.
+        finished: Unix time in seconds at which the run ended, or None.
+        classes: names of the classes; needed for the next two.
+        class_accuracy: share of right answers among the test images of each class, NaN without any; or None.
+        confusion: numbers of test images by true class (rows) and predicted class (columns), or None.
+    """
+
+    title: str
+    command: str
+    data: str
+    data_fingerprint: str
+    space: str
+    space_size: int
+    fitting_lower: int
+    fitting_upper: int
+    strategy: str
+    device: str | None
+    budget: tuple[str, ...]
+    verdict: Verdict
+    trials: tuple[Trial, ...]
+    winner: Architecture
+    graph: Graph
+    cost: Cost
+    candidates: tuple[Candidate, ...]
+    validation: Accuracy
+    test: Accuracy
+    seed: int
+    search_seconds: float
+    final_seconds: float
+    process_seconds: float
+    versions: Mapping[str, str]
+    decisions: tuple[Decision, ...] = ()
+    snippets: tuple[Snippet, ...] = ()
+    finished: float | None = None
+    classes: tuple[str, ...] = ()
+    class_accuracy: tuple[float, ...] | None = None
+    confusion: tuple[tuple[int, ...], ...] | None = None
+
+    def __post_init__(self) -> None:
+        """Check that the parts belong together.
+
+        Raises:
+            ValueError: if a complete trial has no validation accuracy, the cost is that of another graph, or
+                the confusion matrix or the accuracies by class do not have one row for each class.
+        """
+        for trial in self.trials:
+            if trial.complete and OBJECTIVE not in trial.metrics:
+                raise ValueError(
+                    f"report.trials: expected trial {trial.number} to have the metric {OBJECTIVE}, "
+                    f"got {sorted(trial.metrics)}"
+                )
+        if [row.name for row in self.cost.nodes] != [node.name for node in self.graph.nodes]:
+            raise ValueError("report.cost: expected the cost of report.graph, got that of another graph")
+        count = len(self.classes)
+        if self.class_accuracy is not None and len(self.class_accuracy) != count:
+            raise ValueError(
+                f"report.class_accuracy: expected a share for each of {count} classes, "
+                f"got {len(self.class_accuracy)}"
+            )
+        if self.confusion is not None and [len(row) for row in self.confusion] != [count] * count:
+            raise ValueError(
+                f"report.confusion: expected {count} rows of {count} numbers, one for each class, "
+                f"got {len(self.confusion)} rows of {sorted({len(row) for row in self.confusion})}"
+            )
+
+    @property
+    def complete(self) -> tuple[Trial, ...]:
+        """The trials with metrics, in the order of their numbers."""
+        return tuple(sorted((trial for trial in self.trials if trial.complete), key=lambda t: t.number))
+
+    @property
+    def failed(self) -> tuple[Trial, ...]:
+        """The trials without, in the order of their numbers."""
+        return tuple(sorted((trial for trial in self.trials if not trial.complete), key=lambda t: t.number))

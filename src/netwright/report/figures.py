@@ -1,0 +1,288 @@
+"""The figures of a report: pure functions from values to plotly figures.
+
+Every text that comes from outside (names of places, decisions, classes, reasons) is escaped, because plotly
+reads a subset of HTML in its texts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from html import escape
+from itertools import accumulate
+from math import ceil
+from typing import Any
+
+import plotly.graph_objects as go
+
+from netwright.devices import format_cost
+from netwright.report import axes, labels
+from netwright.report.content import OBJECTIVE, Candidate
+from netwright.report.pareto import pareto_front
+from netwright.space.architecture import Architecture
+from netwright.trial import Trial
+
+_MARGIN = 0.08
+_CURVES = ((axes.VERMILLION, "solid"), (axes.BLUE, "dash"), (axes.GREEN, "dot"), (axes.PURPLE, "dashdot"))
+_TEXT_CLASSES = 16
+_NAMED_CLASSES = 24
+
+
+def accuracy_over_cost(
+    trials: Sequence[Trial], metric: str, *, limit: int | None = None, winner: Architecture | None = None
+) -> go.Figure:
+    """Scatter the trials over one cost, with the Pareto front, the winner and the limit.
+
+    Args:
+        trials: complete trials, at least one.
+        metric: name of the cost.
+        limit: the budget's limit on it, or None.
+        winner: the architecture to mark, if it is among the trials.
+    """
+    costs = [trial.costs[metric] for trial in trials]
+    shares = [trial.metrics[OBJECTIVE] for trial in trials]
+    axis = axes.cost_axis(costs, metric, limit)
+    figure = axes.figure(
+        300,
+        xaxis=axis.layout(labels.COST_TITLES[metric]),
+        yaxis=_share_axis(shares, "Validation accuracy"),
+    )
+    texts = [_trial_text(trial) for trial in trials]
+    for fits, symbol, name in ((True, "circle", "fits"), (False, "circle-open", "does not fit")):
+        chosen = [index for index, trial in enumerate(trials) if trial.fits is fits]
+        if chosen:
+            figure.add_scatter(
+                x=[costs[i] for i in chosen],
+                y=[100 * shares[i] for i in chosen],
+                text=[texts[i] for i in chosen],
+                mode="markers",
+                name=name,
+                marker={"symbol": symbol, "size": 8, "color": axes.BLUE, "opacity": 0.65},
+                hoverinfo="text",
+            )
+    front = pareto_front(list(zip(costs, shares, strict=True)))
+    figure.add_scatter(
+        x=[costs[i] for i in front],
+        y=[100 * shares[i] for i in front],
+        mode="lines+markers",
+        name="Pareto front",
+        line={"shape": "hv", "color": axes.INK, "width": 1.5},
+        marker={"size": 8, "color": axes.BLUE, "line": {"color": axes.INK, "width": 1.5}},
+        hoverinfo="skip",
+    )
+    same = [i for i, trial in enumerate(trials) if trial.proposal.architecture == winner]
+    if same:
+        at = max(same, key=lambda i: shares[i])
+        _mark_winner(figure, costs[at], 100 * shares[at], texts[at])
+    _draw_limit(figure, axis, metric)
+    return figure
+
+
+def progress(trials: Sequence[Trial], *, refined: Sequence[Architecture] = ()) -> go.Figure:
+    """Draw the accuracy of each trial, the best one so far, and the failed trials at the bottom.
+
+    Args:
+        trials: all trials, at least one.
+        refined: the architectures that were then trained in full; they get a ring.
+    """
+    ordered = sorted(trials, key=lambda trial: trial.number)
+    complete = [trial for trial in ordered if trial.complete]
+    failed = [trial for trial in ordered if not trial.complete]
+    shares = [trial.metrics[OBJECTIVE] for trial in complete]
+    vertical = _share_axis(shares, "Validation accuracy")
+    bottom, top = vertical["range"]
+    first, last = ordered[0].number, ordered[-1].number
+    room = 0.6 + 0.03 * (last - first)
+    figure = axes.figure(
+        320,
+        xaxis={
+            "title": {"text": "Trial"},
+            "range": [first - room, last + room],
+            "tickformat": "d",
+            **({"dtick": 1} if last - first < 8 else {"nticks": 10}),
+        },
+        yaxis=vertical,
+    )
+    figure.add_scatter(
+        x=[trial.number for trial in complete],
+        y=[100 * share for share in shares],
+        text=[_trial_text(trial) for trial in complete],
+        mode="markers",
+        name="trial",
+        marker={"size": 8, "color": axes.BLUE, "opacity": 0.65},
+        hoverinfo="text",
+    )
+    rings = [trial for trial in complete if trial.proposal.architecture in refined]
+    figure.add_scatter(
+        x=[trial.number for trial in rings],
+        y=[100 * trial.metrics[OBJECTIVE] for trial in rings],
+        mode="markers",
+        name="trained in full",
+        marker={"symbol": "circle-open", "size": 15, "color": axes.ORANGE, "line": {"width": 2.5}},
+        hoverinfo="skip",
+    )
+    best = [100 * share for share in accumulate(shares, max)]
+    figure.add_scatter(
+        x=[*(trial.number for trial in complete), last] if complete else [],
+        y=[*best, best[-1]] if complete else [],
+        mode="lines",
+        name="best so far",
+        line={"shape": "hv", "color": axes.INK, "width": 2},
+        hoverinfo="skip",
+    )
+    figure.add_scatter(
+        x=[trial.number for trial in failed],
+        y=[bottom + 0.04 * (top - bottom)] * len(failed),
+        text=[_trial_text(trial) for trial in failed],
+        mode="markers",
+        name="failed",
+        marker={"symbol": "x-thin", "size": 10, "line": {"color": axes.VERMILLION, "width": 2.5}},
+        hoverinfo="text",
+    )
+    return figure
+
+
+def learning_curves(candidates: Sequence[Candidate]) -> go.Figure:
+    """Draw the validation accuracy over the steps of the full trainings.
+
+    Args:
+        candidates: best first; those without a curve are left out.
+    """
+    shares = [metrics[OBJECTIVE] for one in candidates for _, metrics in one.curve if OBJECTIVE in metrics]
+    figure = axes.figure(
+        320,
+        xaxis={"title": {"text": "Training step"}, "rangemode": "tozero", "nticks": 6, "tickformat": ",d"},
+        yaxis=_share_axis(shares, "Validation accuracy"),
+        showlegend=True,
+        legend={"x": 1, "y": 0.02, "xanchor": "right", "yanchor": "bottom", "bgcolor": "rgba(0,0,0,0)"},
+    )
+    for index, candidate in enumerate(candidates):
+        points = [(step, metrics[OBJECTIVE]) for step, metrics in candidate.curve if OBJECTIVE in metrics]
+        if not points:
+            continue
+        colour, dash = _CURVES[index % len(_CURVES)]
+        name = f"{candidate.architecture.key[:8]}: {labels.percent(candidate.validation_accuracy)}"
+        figure.add_scatter(
+            x=[step for step, _ in points],
+            y=[100 * share for _, share in points],
+            mode="lines+markers" if len(points) <= 40 else "lines",
+            name=name,
+            line={"color": colour, "dash": dash, "width": 2},
+            marker={"size": 5},
+            hovertemplate=f"{candidate.architecture.key[:8]}<br>step %{{x:,d}}: %{{y:.2f}} %<extra></extra>",
+        )
+    return figure
+
+
+def confusion_matrix(classes: Sequence[str], counts: Sequence[Sequence[int]]) -> go.Figure:
+    """Shade the shares of each true class that were predicted as each class.
+
+    Args:
+        classes: names.
+        counts: numbers of images by true class (rows) and predicted class (columns).
+    """
+    number = len(classes)
+    totals = [sum(row) for row in counts]
+    shares = [
+        [100 * count / total if total else 0.0 for count in row]
+        for row, total in zip(counts, totals, strict=True)
+    ]
+    names = [escape(labels.shorten(name, 14)) for name in classes]
+    texts = [
+        [
+            f"true: <b>{escape(classes[row])}</b><br>predicted: <b>{escape(classes[column])}</b><br>"
+            f"{counts[row][column]:,} of {totals[row]:,} ({shares[row][column]:.1f} %)"
+            for column in range(number)
+        ]
+        for row in range(number)
+    ]
+    places = list(range(0, number, max(1, ceil(number / _NAMED_CLASSES))))
+    ticks = {"tickmode": "array", "tickvals": places, "ticktext": [names[i] for i in places]}
+    figure = axes.figure(
+        max(300, min(760, 110 + 34 * number)),
+        xaxis={"title": {"text": "Predicted class"}, "showgrid": False, "tickangle": -40, **ticks},
+        yaxis={
+            "title": {"text": "True class", "standoff": 12},
+            "showgrid": False,
+            "autorange": "reversed",
+            **ticks,
+        },
+    )
+    figure.add_heatmap(
+        z=shares,
+        text=[[f"{count:,}" if count else "" for count in row] for row in counts],
+        hovertext=texts,
+        hoverinfo="text",
+        zmin=0,
+        zmax=100,
+        xgap=1,
+        ygap=1,
+        colorscale=[[0, axes.PAPER], [0.02, axes.GRID], [0.3, axes.SKY], [1, axes.BLUE]],
+        showscale=number > _TEXT_CLASSES,
+        colorbar={"title": {"text": "% of row"}, "thickness": 10, "outlinewidth": 0},
+        **({"texttemplate": "%{text}"} if number <= _TEXT_CLASSES else {}),
+    )
+    return figure
+
+
+def _share_axis(shares: Sequence[float], title: str) -> dict[str, Any]:
+    """A vertical axis in per cent with room around the values."""
+    low, high = (min(shares), max(shares)) if shares else (0.0, 1.0)
+    pad = max(_MARGIN * (high - low), 0.002)
+    return {
+        "title": {"text": f"{title} (%)"},
+        "range": [max(-1.0, 100 * (low - 1.5 * pad)), min(101.0, 100 * (high + pad))],
+        "nticks": 7,
+    }
+
+
+def _trial_text(trial: Trial) -> str:
+    """What the box of a trial says."""
+    head = f"<b>trial {trial.number}</b>"
+    if trial.complete:
+        head += f": {labels.percent(trial.metrics[OBJECTIVE])}"
+    else:
+        head += f" failed: {escape(labels.shorten(trial.reason or 'no reason recorded', 60))}"
+    costs = ", ".join(
+        f"{format_cost(metric, number, exact=False)}{suffix}"
+        for metric, suffix in _COST_WORDS.items()
+        if (number := trial.costs.get(metric)) is not None
+    )
+    lines = [head, costs, *(escape(line) for line in labels.architecture(trial.proposal.architecture))]
+    return "<br>".join(line for line in lines if line)
+
+
+_COST_WORDS: Mapping[str, str] = {
+    "macs": " MACs",
+    "params": " params",
+    "weight_bytes": " weights",
+    "peak_activation_bytes": " peak",
+}
+
+
+def _mark_winner(figure: go.Figure, x: float, y: float, text: str) -> None:
+    figure.add_scatter(
+        x=[x],
+        y=[y],
+        text=[f"<b>winner</b><br>{text}"],
+        mode="markers",
+        name="winner",
+        marker={"symbol": "star", "size": 17, "color": axes.ORANGE, "line": {"color": axes.INK, "width": 1}},
+        hoverinfo="text",
+    )
+
+
+def _draw_limit(figure: go.Figure, axis: axes.Axis, metric: str) -> None:
+    """Draw the limit as a vertical line, or say on which side of the axis it is."""
+    if axis.limit is not None:
+        at = axis.position(axis.limit)
+        text = f"limit {format_cost(metric, axis.limit, exact=False)}"
+        left, right = axis.position(axis.low), axis.position(axis.high)
+        anchor = "right" if at > (left + right) / 2 else "left"
+        figure.add_shape(
+            type="line", x0=axis.limit, x1=axis.limit, xref="x", y0=0, y1=1, yref="y domain",
+            line={"color": axes.VERMILLION, "width": 2, "dash": "dash"},
+        )  # fmt: skip
+        axes.note(figure, text, x=at, y=0, xref="x", yref="y domain", xanchor=anchor)
+    elif axis.beyond is not None:
+        text = f"limit {format_cost(metric, axis.beyond, exact=False)}, beyond this axis →"
+        axes.note(figure, text, x=1, y=0, xref="x domain", yref="y domain", xanchor="right")

@@ -1,0 +1,135 @@
+"""The finished trials of a study, as an immutable value in memory."""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from netwright.trial import Metric, Trial
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """What a search has found out so far.
+
+    Trials that still run are not part of it, so the numbers may have gaps while a search runs. A search that
+    stopped by itself (number of trials, time, space exhausted) leaves none.
+
+    Attributes:
+        objective: the metric that says which trial is best.
+        trials: the finished trials, complete and failed, in the order of their numbers.
+    """
+
+    objective: Metric
+    trials: tuple[Trial, ...] = ()
+
+    @staticmethod
+    def of(objective: Metric, trials: Iterable[Trial]) -> History:
+        """Make a history of trials in any order."""
+        return History(objective, tuple(sorted(trials, key=lambda trial: trial.number)))
+
+    def __len__(self) -> int:
+        return len(self.trials)
+
+    def __iter__(self) -> Iterator[Trial]:
+        return iter(self.trials)
+
+    def __contains__(self, number: object) -> bool:
+        return isinstance(number, int) and self._find(number) is not None
+
+    def __getitem__(self, number: int) -> Trial:
+        """Give the trial with this number.
+
+        Raises:
+            KeyError: if no trial with this number has finished.
+        """
+        trial = self._find(number)
+        if trial is None:
+            raise KeyError(f"trial {number} has not finished; {len(self.trials)} trials have")
+        return trial
+
+    def _find(self, number: int) -> Trial | None:
+        at = bisect_left(self.trials, number, key=lambda trial: trial.number)
+        if at < len(self.trials) and self.trials[at].number == number:
+            return self.trials[at]
+        return None
+
+    @property
+    def completed(self) -> tuple[Trial, ...]:
+        """The trials that have metrics, in the order of their numbers."""
+        return tuple(trial for trial in self.trials if trial.complete)
+
+    @property
+    def failed(self) -> tuple[Trial, ...]:
+        """The trials that ended with a reason instead of metrics, in the order of their numbers."""
+        return tuple(trial for trial in self.trials if not trial.complete)
+
+    @property
+    def best(self) -> Trial | None:
+        """The complete trial with the best objective; the earliest of equals; None if none is complete."""
+        best: Trial | None = None
+        for trial in self.trials:
+            best = better_of(self.objective, best, trial)
+        return best
+
+    def top(self, count: int) -> tuple[Trial, ...]:
+        """Give the best complete trials, the best first; of equals the earlier one first.
+
+        Args:
+            count: how many trials at most.
+        """
+        sign = -1.0 if self.objective.direction == "maximize" else 1.0
+        name = self.objective.name
+        ranked = sorted(self.completed, key=lambda trial: (sign * trial.metrics[name], trial.number))
+        return tuple(ranked[:count])
+
+    def comparable(self) -> list[dict[str, Any]]:
+        """Give the content that two runs with the same seed must share, as plain JSON values.
+
+        It leaves out the timings, and it writes numbers that are not finite as words, so that equal
+        histories are equal values.
+        """
+        return [_content(trial) for trial in self.trials]
+
+
+def better_of(objective: Metric, best: Trial | None, trial: Trial) -> Trial | None:
+    """Keep the better of two trials: a step of a running best.
+
+    Args:
+        objective: the metric to compare by.
+        best: the best complete trial so far, or None.
+        trial: the next trial in the order of numbers; it has to be truly better to win.
+    """
+    if not trial.complete:
+        return best
+    if best is None:
+        return trial
+    new, old = trial.metrics[objective.name], best.metrics[objective.name]
+    if new == old:
+        return min(best, trial, key=lambda one: one.number)
+    return trial if (new > old) == (objective.direction == "maximize") else best
+
+
+def _content(trial: Trial) -> dict[str, Any]:
+    proposal = trial.proposal
+    return {
+        "number": proposal.number,
+        "architecture": proposal.architecture.to_dict(),
+        "fidelity": proposal.fidelity,
+        "parent": proposal.parent,
+        "resume_from": proposal.resume_from,
+        "state": trial.state.value,
+        "metrics": _exact(trial.metrics),
+        "costs": dict(trial.costs),
+        "fits": trial.fits,
+        "seed": trial.seed,
+        "reason": trial.reason,
+        "curve": [[step, _exact(metrics)] for step, metrics in trial.curve],
+    }
+
+
+def _exact(metrics: Mapping[str, float]) -> dict[str, float | str]:
+    return {name: value if math.isfinite(value) else str(value) for name, value in metrics.items()}

@@ -1,0 +1,128 @@
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor
+
+from netwright.errors import ConfigError
+from netwright.nn.augment import AUGMENTATIONS, Augmentation, augment, find_augmentation
+
+
+def batch(count: int, channels: int = 1, height: int = 12, width: int = 12) -> Tensor:
+    """Images of distinct numbers above 0, so that a pixel tells where it came from."""
+    size = count * height * width * channels
+    return torch.arange(1.0, size + 1).reshape(count, height, width, channels).permute(0, 3, 1, 2)
+
+
+def seeded(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def crops(image: Tensor, most_rows: int, most_columns: int) -> list[npt.NDArray[Any]]:
+    """All that padding with the border and cropping can make of ``(C, H, W)``, by numpy."""
+    _, height, width = image.shape
+    pads = ((0, 0), (most_rows, most_rows), (most_columns, most_columns))
+    padded = np.pad(image.numpy(), pads, mode="edge")
+    return [
+        padded[:, row : row + height, column : column + width]
+        for row in range(2 * most_rows + 1)
+        for column in range(2 * most_columns + 1)
+    ]
+
+
+@pytest.mark.parametrize(("channels", "height", "width"), [(1, 8, 8), (3, 24, 12)])
+def test_shift_is_padding_and_cropping(channels: int, height: int, width: int) -> None:
+    images = batch(300, channels, height, width)
+    rows, columns = (1, 1) if height == 8 else (2, 1)
+    shifted = augment(images, find_augmentation("shift"), seeded())
+    seen = set()
+    for image, result in zip(images, shifted, strict=True):
+        matches = [
+            number
+            for number, crop in enumerate(crops(image, rows, columns))
+            if np.array_equal(crop, result.numpy())
+        ]
+        assert len(matches) == 1
+        seen.update(matches)
+    assert len(seen) == (2 * rows + 1) * (2 * columns + 1)
+
+
+def test_flip_mirrors_about_half() -> None:
+    images = batch(400)
+    flipped = augment(images, Augmentation("flip", flip=True), seeded())
+    mirrored = [bool((result == image.flip(2)).all()) for image, result in zip(images, flipped, strict=True)]
+    same = [bool((result == image).all()) for image, result in zip(images, flipped, strict=True)]
+    assert all(one != other for one, other in zip(mirrored, same, strict=True))
+    assert 150 < sum(mirrored) < 250
+
+
+def test_cutout_blots_one_square() -> None:
+    images = batch(500)
+    blotted = augment(images, Augmentation("cutout", cutout=1 / 4), seeded()) == 0
+    areas = set()
+    for hidden in blotted[:, 0]:
+        rows, columns = hidden.any(1), hidden.any(0)
+        assert (hidden == rows[:, None] & columns[None, :]).all()
+        for line in (rows, columns):
+            places = line.nonzero()
+            assert int(places.max() - places.min()) + 1 == len(places) <= 3
+        areas.add(int(hidden.sum()))
+    assert max(areas) == 9
+    assert min(areas) < 9  # the square sticks out at the borders
+    assert blotted.any(0).all()  # every pixel is hidden in some image
+
+
+def test_none_changes_nothing() -> None:
+    images = batch(5)
+    assert torch.equal(augment(images, find_augmentation("none"), seeded()), images)
+
+
+@given(
+    name=st.sampled_from(sorted(AUGMENTATIONS)),
+    channels=st.integers(1, 3),
+    height=st.integers(1, 12),
+    width=st.integers(1, 12),
+    seed=st.integers(0, 100),
+)
+def test_every_augmentation_keeps_the_batch_and_its_layout(
+    name: str, channels: int, height: int, width: int, seed: int
+) -> None:
+    images = batch(4, channels, height, width)
+    before = images.clone()
+    result = augment(images, AUGMENTATIONS[name], seeded(seed))
+    assert torch.equal(images, before)
+    assert result.shape == images.shape
+    assert result.dtype == images.dtype
+    assert result.stride() == (channels * height * width, 1, width * channels, channels)
+    again = augment(images, AUGMENTATIONS[name], seeded(seed))
+    assert torch.equal(result, again)
+    own = [set(image.flatten().tolist()) | {0.0} for image in images]
+    assert all(set(one.flatten().tolist()) <= allowed for one, allowed in zip(result, own, strict=True))
+
+
+def test_channels_stay_together() -> None:
+    images = batch(50, channels=3)
+    images[:, 1] = images[:, 0] + 0.25
+    images[:, 2] = images[:, 0] + 0.5
+    result = augment(images, find_augmentation("shift-flip-cutout"), seeded())
+    hidden = result[:, 0] == 0
+    assert (result[:, 1][~hidden] == result[:, 0][~hidden] + 0.25).all()
+    assert (result[:, 1:][hidden[:, None].expand(-1, 2, -1, -1)] == 0).all()
+
+
+def test_seeds_differ() -> None:
+    images = batch(20)
+    shift = find_augmentation("shift")
+    assert not torch.equal(augment(images, shift, seeded(0)), augment(images, shift, seeded(1)))
+
+
+def test_digits_must_not_be_mirrored_by_default() -> None:
+    assert not find_augmentation("shift").flip
+    with pytest.raises(ConfigError, match=r"expected one of none, shift, .* got 'mixup'"):
+        find_augmentation("mixup")
