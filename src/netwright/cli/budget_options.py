@@ -1,0 +1,90 @@
+"""The budget options, the same for every verb that has them.
+
+A verb takes one parameter for each option, annotated with the types below, and hands all of them to
+``budget_from``::
+
+    def count(..., device: Device = None, max_sram: MaxSram = None, ...) -> None:
+        budget = budget_from(device, max_sram, max_flash, max_macs, max_params, sram_margin, flash_margin)
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated
+
+import typer
+
+from netwright.devices import Budget, Quantity, budget_for
+from netwright.errors import BudgetError
+
+_PARAMETER = re.compile(r"\b(max_sram|max_flash|max_macs|max_params|sram_margin|flash_margin)\b")
+"""Names that ``budget_for`` uses in its errors."""
+
+Device = Annotated[
+    str | None,
+    typer.Option(
+        "--device", metavar="NAME", help="Take SRAM and flash of a device; `netwright devices` lists them."
+    ),
+]
+MaxSram = Annotated[
+    str | None,
+    typer.Option(
+        "--max-sram", metavar="SIZE", help="SRAM, such as 64KB (1 KB = 1024 bytes), runtime included."
+    ),
+]
+MaxFlash = Annotated[
+    str | None,
+    typer.Option("--max-flash", metavar="SIZE", help="Flash, such as 256KB, program and runtime included."),
+]
+MaxMacs = Annotated[
+    str | None,
+    typer.Option("--max-macs", metavar="COUNT", help="Multiply-accumulates, such as 2M (1 M = 1000000)."),
+]
+MaxParams = Annotated[
+    str | None, typer.Option("--max-params", metavar="COUNT", help="Parameters, such as 60k (1 k = 1000).")
+]
+SramMargin = Annotated[
+    float | None,
+    typer.Option(
+        "--sram-margin",
+        metavar="SHARE",
+        help="Share of the SRAM kept for the runtime, from 0 to below 1, in place of the built-in rule.",
+    ),
+]
+FlashMargin = Annotated[
+    float | None,
+    typer.Option("--flash-margin", metavar="SHARE", help="The same for flash."),
+]
+
+
+def budget_from(
+    device: str | None,
+    max_sram: Quantity | None,
+    max_flash: Quantity | None,
+    max_macs: Quantity | None,
+    max_params: Quantity | None,
+    sram_margin: float | None = None,
+    flash_margin: float | None = None,
+) -> Budget:
+    """Make the budget that the options ask for; errors name the option as it is typed.
+
+    Raises:
+        BudgetError: if a limit cannot be read, is zero, or leaves nothing beside the margin.
+        ConfigError: if the device is unknown.
+    """
+    try:
+        return budget_for(
+            device,
+            max_sram=max_sram,
+            max_flash=max_flash,
+            max_macs=max_macs,
+            max_params=max_params,
+            sram_margin=sram_margin,
+            flash_margin=flash_margin,
+        )
+    except BudgetError as error:
+        raise BudgetError(_PARAMETER.sub(_as_option, str(error))) from None
+
+
+def _as_option(parameter: re.Match[str]) -> str:
+    return "--" + parameter[0].replace("_", "-")

@@ -1,0 +1,141 @@
+"""The settings of the main job, from Python, the command line or a YAML file."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from netwright.errors import ConfigError
+
+DEFAULT_TRIALS = 24
+
+
+class SearchConfig(BaseModel):
+    """Everything that ``search`` can be told; a YAML file has the same names.
+
+    Attributes:
+        data: ``digits``, ``fashion-mnist``, ``npz:PATH`` or ``folder:PATH``.
+        out: run directory.
+        device: name of a device, whose SRAM and flash are limits.
+        max_sram: SRAM of the device, such as ``64KB``; replaces the device's.
+        max_flash: flash, likewise.
+        max_macs: limit on multiply-accumulates, such as ``2M``.
+        max_params: limit on parameters, such as ``60k``.
+        sram_margin: share of the SRAM kept for the runtime, in place of the built-in rule.
+        flash_margin: the same for flash.
+        space: name of a search space.
+        strategy: name of a search strategy.
+        options: options of the strategy.
+        trials: number of trials; 24 unless ``minutes`` is given.
+        minutes: time for the search; the final trainings come on top.
+        workers: trials at a time; as many as there are cores, at most the lag.
+        lag: proposal k knows the results of proposals 0 to k - lag.
+        seed: seed of everything.
+        fidelity: share of the full training that a trial gets; chosen by the size of the data.
+        epochs: epochs of a full training; chosen by the size of the data.
+        top: number of architectures that are trained in full.
+        validation: share of the training rows that validates; chosen by the size of the data.
+        augmentation: name of an augmentation, in place of the one that suits the data.
+        class_weights: whether rare classes weigh more in the loss.
+        accelerator: ``cpu``, ``cuda``, ``mps`` or ``auto``.
+        memory_limit: memory that one trial may use, such as ``4GB``.
+        timeout: minutes after which a trial is ended.
+        storage: URL of a database, in place of ``study.db`` in the run directory.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    data: str
+    out: Path
+    device: str | None = None
+    max_sram: str | int | None = None
+    max_flash: str | int | None = None
+    max_macs: str | int | None = None
+    max_params: str | int | None = None
+    sram_margin: float | None = None
+    flash_margin: float | None = None
+    space: str = "mobilenet-tiny"
+    strategy: str = "evolution"
+    options: dict[str, Any] = Field(default_factory=dict)
+    trials: int | None = Field(default=None, ge=1)
+    minutes: float | None = Field(default=None, gt=0)
+    workers: int | None = Field(default=None, ge=1)
+    lag: int = Field(default=4, ge=1)
+    seed: int = Field(default=0, ge=0)
+    fidelity: float | None = Field(default=None, gt=0, le=1)
+    epochs: int | None = Field(default=None, ge=1)
+    top: int = Field(default=3, ge=1)
+    validation: float | None = Field(default=None, gt=0, lt=1)
+    augmentation: str | None = None
+    class_weights: bool = False
+    accelerator: str = "auto"
+    memory_limit: str | int | None = None
+    timeout: float | None = Field(default=None, gt=0)
+    storage: str | None = None
+
+    @property
+    def trial_limit(self) -> int | None:
+        """Number of trials, or None where only the time is limited."""
+        return DEFAULT_TRIALS if self.trials is None and self.minutes is None else self.trials
+
+    @property
+    def worker_count(self) -> int:
+        """Trials at a time."""
+        return self.workers if self.workers is not None else min(os.cpu_count() or 1, self.lag)
+
+    def identity(self) -> dict[str, Any]:
+        """What makes two calls the same job: all but where it runs and how many processes it uses."""
+        elsewhere = {"out", "workers", "accelerator", "memory_limit", "timeout", "storage"}
+        return self.model_dump(mode="json", exclude=elsewhere)
+
+
+def make_config(values: dict[str, Any], where: str = "search") -> SearchConfig:
+    """Check settings.
+
+    Args:
+        values: settings by name.
+        where: where they come from, for the message.
+
+    Raises:
+        ConfigError: one line that names the first wrong setting, what was expected and what was got.
+    """
+    try:
+        return SearchConfig(**values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(str(part) for part in first["loc"])
+        if first["type"] == "extra_forbidden":
+            raise ConfigError(
+                f"{where}: unknown setting {name!r}; expected some of {', '.join(SearchConfig.model_fields)}"
+            ) from None
+        if first["type"] == "missing":
+            raise ConfigError(f"{where}: the setting {name!r} is missing; give it") from None
+        raise ConfigError(f"{where}: {name}: {first['msg'].lower()}, got {first['input']!r}") from None
+
+
+def read_config(path: Path, overrides: dict[str, Any]) -> SearchConfig:
+    """Read settings from a YAML file.
+
+    Args:
+        path: the file: a mapping of setting to value.
+        overrides: settings that replace those of the file.
+
+    Raises:
+        ConfigError: if the file cannot be read, is no such mapping, or a setting is wrong.
+    """
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{path}: expected a YAML file that can be read ({error.strerror})") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        detail = " ".join(str(error).split())
+        raise ConfigError(
+            f"{path}: expected YAML, a line for each setting such as 'trials: 40' ({detail})"
+        ) from None
+    if not isinstance(values, dict):
+        raise ConfigError(f"{path}: expected a mapping of settings, such as 'data: digits', got {values!r}")
+    return make_config({**values, **overrides}, str(path))

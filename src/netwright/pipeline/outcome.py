@@ -1,0 +1,312 @@
+"""What comes out of the main job, and how it is written: export, model card, report, result."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from netwright.errors import StudyError
+from netwright.estimators.trained import NETWORK, HeldOutResult, evaluate_held_out, pixel_statistics
+from netwright.export import Accuracy, Card, DataFacts, SearchFacts, export_onnx, load, save, write_card
+from netwright.export.card import installed_versions
+from netwright.ir.cost import cost
+from netwright.pipeline.config import SearchConfig
+from netwright.report import Accuracy as ReportedAccuracy
+from netwright.report import Candidate, ReportContent, Snippet, write_report
+from netwright.study import History, Stopped
+from netwright.trial import Trial
+
+if TYPE_CHECKING:
+    from netwright.pipeline.job import Job
+
+RESULT = "result.json"
+REPORT = "report.html"
+EXPORT = "export"
+ONNX = "model.onnx"
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class SearchOutcome:
+    """How the main job ended.
+
+    Attributes:
+        config: its settings.
+        result: the content of ``result.json``, or None if the job was interrupted.
+        already: whether it had been finished by an earlier call.
+        stop: how the last phase ended, or None if it had been finished before.
+    """
+
+    config: SearchConfig
+    result: Mapping[str, Any] | None
+    already: bool
+    stop: Stopped | None = None
+
+    @property
+    def report(self) -> Path:
+        """The report's path."""
+        return self.config.out / REPORT
+
+    @property
+    def export(self) -> Path:
+        """The folder of the exported network."""
+        return self.config.out / EXPORT
+
+
+def read_outcome(config: SearchConfig) -> SearchOutcome | None:
+    """The outcome of an earlier call of the same job, or None if it is not finished."""
+    result = read_result(config.out)
+    if result is None or result["config"] != config.identity():
+        return None
+    return SearchOutcome(config, result, already=True)
+
+
+def read_result(out: Path) -> Mapping[str, Any] | None:
+    """The content of a run directory's ``result.json``, or None if there is none.
+
+    Raises:
+        StudyError: if it cannot be read.
+    """
+    path = out / RESULT
+    try:
+        result = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise StudyError(
+            f"{path}: expected the JSON of a finished search ({error}); delete it to go on"
+        ) from None
+    if not isinstance(result, dict) or result.get("format") != FORMAT:
+        raise StudyError(f"{path}: written by another version of netwright; delete it to write it anew")
+    return result
+
+
+def write_outcome(job: Job, found: History, finals: History, folder: Path, stop: Stopped) -> SearchOutcome:
+    """Test the best of the finals, once, and write everything; ``result.json`` comes last."""
+    winner = finals.best
+    assert winner is not None, "called with a complete final training"
+    architecture = winner.proposal.architecture
+    workdir = folder / "trials" / str(winner.number)
+    held_out = evaluate_held_out(job.task, job.space, architecture, workdir)
+    graph = job.space.to_graph(architecture)
+    network = load(workdir / NETWORK)
+    card = _card(job, found, finals, winner, held_out)
+    export = job.out / EXPORT
+    save(export, graph, network)
+    export_onnx(network, graph, export / ONNX, metadata={"classes": json.dumps(job.data.classes)})
+    write_card(export, card)
+    write_report(job.out / REPORT, _content(job, found, finals, winner, held_out))
+    result = _result(job, found, finals, winner, held_out, card)
+    _write_atomically(job.out / RESULT, json.dumps(result, indent=1, allow_nan=False))
+    return SearchOutcome(job.config, result, already=False, stop=stop)
+
+
+def busy_seconds(trials: list[Trial]) -> float:
+    """Wall time in seconds during which at least one of the trials ran."""
+    total, until = 0.0, 0.0
+    for trial in sorted(trials, key=lambda trial: trial.started):
+        end = trial.started + trial.seconds
+        total += max(0.0, end - max(trial.started, until))
+        until = max(until, end)
+    return total
+
+
+def _card(job: Job, found: History, finals: History, winner: Trial, held_out: HeldOutResult) -> Card:
+    graph = job.space.to_graph(winner.proposal.architecture)
+    scale = pixel_statistics(job.data, job.rows)
+    channels, height, width = graph.input_shape
+    pixels = job.data.images
+    return Card(
+        name=f"{job.space.name} for {job.data.name}",
+        data=DataFacts(
+            name=job.data.name,
+            fingerprint=job.data.fingerprint,
+            classes=job.data.classes,
+            input_shape=(channels, height, width),
+            channel_order={1: "grey", 3: "RGB"}.get(
+                channels, f"{channels} channels in the order of the data"
+            ),
+            mean=scale.mean,
+            std=scale.std,
+            pixel_range=(0, 255) if pixels.dtype.kind == "u" else (float(pixels.min()), float(pixels.max())),
+            train=len(job.rows.train_indices),
+            validation=len(job.rows.validation_indices),
+            test=job.data.test_size,
+            notes=job.data.notes,
+        ),
+        costs=cost(graph, dtype=job.space.dtype).totals(),
+        accuracy=Accuracy(
+            validation=_validation(winner),
+            test=held_out.evaluation.accuracy,
+            spreads={
+                f"validation, the best {len(finals.completed)} of the search trained in full": tuple(
+                    _validation(trial) for trial in finals.top(len(finals))
+                )
+            },
+        ),
+        seed=job.config.seed,
+        dtype=job.space.dtype,
+        budget=job.budget,
+        architecture=winner.proposal.architecture,
+        search=SearchFacts(
+            space=job.space.id,
+            strategy=job.config.strategy,
+            trials=len(found),
+            failed=len(found.failed),
+            size=job.size,
+            fitting=job.fitting.upper if job.fitting.exact else None,
+            seconds=round(busy_seconds([*found]) + busy_seconds([*finals]), 1),
+            settings={"fidelity": job.fidelity, "epochs": job.recipe.epochs},
+        ),
+    )
+
+
+def _content(
+    job: Job, found: History, finals: History, winner: Trial, held_out: HeldOutResult
+) -> ReportContent:
+    architecture = winner.proposal.architecture
+    graph = job.space.to_graph(architecture)
+    costs = cost(graph, dtype=job.space.dtype)
+    evaluation = held_out.evaluation
+    validation, images = _validation(winner), len(job.rows.validation_indices)
+    return ReportContent(
+        title=f"The best network for {job.data.name}",
+        command=command_line(job.config),
+        data=job.data.name,
+        data_fingerprint=job.data.fingerprint,
+        space=job.space.name,
+        space_size=job.size,
+        fitting_lower=job.fitting.lower,
+        fitting_upper=job.fitting.upper,
+        strategy=job.config.strategy,
+        device=job.config.device,
+        budget=tuple(job.budget.explain()),
+        verdict=job.budget.check(costs.totals()),
+        trials=tuple(found),
+        winner=architecture,
+        graph=graph,
+        cost=costs,
+        candidates=tuple(
+            Candidate(trial.proposal.architecture, _validation(trial), trial.curve)
+            for trial in finals.completed
+        ),
+        validation=ReportedAccuracy(
+            validation, _standard_error(validation, images), f"standard error, {images:,} images"
+        ),
+        test=ReportedAccuracy(
+            evaluation.accuracy, evaluation.standard_error, f"standard error, {evaluation.count:,} images"
+        ),
+        seed=job.config.seed,
+        search_seconds=busy_seconds([*found]),
+        final_seconds=busy_seconds([*finals]),
+        process_seconds=sum(trial.seconds for trial in (*found, *finals)),
+        versions=installed_versions(),
+        decisions=job.space.decisions,
+        snippets=_snippets(job, graph.input_shape),
+        finished=time.time(),
+        classes=job.data.classes,
+        class_accuracy=evaluation.class_accuracy,
+        confusion=held_out.confusion,
+    )
+
+
+def _result(
+    job: Job, found: History, finals: History, winner: Trial, held_out: HeldOutResult, card: Card
+) -> dict[str, Any]:
+    architecture = winner.proposal.architecture
+    costs = cost(job.space.to_graph(architecture), dtype=job.space.dtype)
+    return {
+        "format": FORMAT,
+        "architecture": {"key": architecture.key, **architecture.to_dict()},
+        "validation_accuracy": _validation(winner),
+        "test_accuracy": held_out.evaluation.accuracy,
+        "test_standard_error": held_out.evaluation.standard_error,
+        "costs": costs.to_dict(),
+        "budget": job.budget.to_dict(),
+        "fits": job.budget.check(costs.totals()).fits,
+        "seed": job.config.seed,
+        "trials": len(found),
+        "failed_trials": len(found.failed),
+        "finalists": [_finalist(trial) for trial in finals],
+        "space": {
+            "id": job.space.id,
+            "size": job.size,
+            "fitting": {"lower": job.fitting.lower, "upper": job.fitting.upper},
+        },
+        "data": {"name": job.data.name, "fingerprint": job.data.fingerprint},
+        "search_seconds": round(busy_seconds([*found]), 3),
+        "final_seconds": round(busy_seconds([*finals]), 3),
+        "process_seconds": round(sum(trial.seconds for trial in (*found, *finals)), 3),
+        "fidelity": job.fidelity,
+        "epochs": job.recipe.epochs,
+        "command": command_line(job.config),
+        "versions": dict(card.versions),
+        "config": job.config.identity(),
+    }
+
+
+def _finalist(trial: Trial) -> dict[str, Any]:
+    return {
+        "architecture": trial.proposal.architecture.key,
+        "state": trial.state.value,
+        "validation_accuracy": trial.metrics.get("validation_accuracy"),
+        "reason": trial.reason,
+        "seed": trial.seed,
+    }
+
+
+def _validation(trial: Trial) -> float:
+    return trial.metrics["validation_accuracy"]
+
+
+def _standard_error(share: float, count: int) -> float:
+    return float((share * (1 - share) / count) ** 0.5)
+
+
+def command_line(config: SearchConfig) -> str:
+    """The command that repeats a job: what differs from the defaults."""
+    words = ["netwright", "search"]
+    for name, field in SearchConfig.model_fields.items():
+        value = getattr(config, name)
+        if value == field.default or (name == "options" and not value):
+            continue
+        if name == "options":
+            for option, setting in value.items():
+                words += ["--option", f"{option}={setting}"]
+        elif isinstance(value, bool):
+            words.append(f"--{name.replace('_', '-')}")
+        else:
+            words += [f"--{name.replace('_', '-')}", str(value)]
+    return shlex.join(words)
+
+
+def _snippets(job: Job, shape: tuple[int, ...]) -> tuple[Snippet, ...]:
+    size = ", ".join(str(n) for n in shape)
+    export = job.out / EXPORT
+    return (
+        Snippet(
+            "Load it with netwright and torch",
+            f'import netwright, torch\n\nnetwork = netwright.load("{export}")\n'
+            f"logits = network(torch.zeros(1, {size}))  # see {export}/card.md for the scaling of pixels",
+        ),
+        Snippet(
+            "Run it with ONNX Runtime, without netwright",
+            f'import numpy as np, onnxruntime\n\nsession = onnxruntime.InferenceSession("{export}/{ONNX}")\n'
+            f'logits = session.run(None, {{"input": np.zeros((1, {size}), np.float32)}})[0]',
+        ),
+    )
+
+
+def _write_atomically(path: Path, text: str) -> None:
+    draft = path.with_name(f".{path.name}.partial")
+    with draft.open("w", encoding="utf-8") as file:
+        file.write(text + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+    draft.replace(path)

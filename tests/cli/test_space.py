@@ -1,0 +1,147 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from netwright.devices import METRICS, budget_for
+from netwright.ir.cost import cost
+from netwright.space import Architecture, count, extremes, size, unrank
+from netwright.spaces import mobilenet_tiny
+from netwright.spaces.catalog import SPACES
+from tests.cli.runner import Netwright
+
+SPACE = mobilenet_tiny((1, 8, 8), 10)
+ASKED = ("mobilenet-tiny", "--input", "1x8x8")
+LIMITS = ("--max-macs", "500k", "--max-sram", "32KB")
+BUDGET = budget_for(max_macs="500k", max_sram="32KB")
+HEAD = {"space": "mobilenet-tiny", "id": SPACE.id, "input": [1, 8, 8], "classes": 10}
+
+
+def read(row: dict[str, Any]) -> Architecture:
+    """The architecture of a row, which must say its key, rank and costs truly."""
+    architecture = Architecture.from_dict(row["architecture"])
+    assert architecture.key == row["key"]
+    assert unrank(SPACE, row["rank"]) == architecture
+    assert cost(SPACE.to_graph(architecture)).totals() == row["costs"]
+    return architecture
+
+
+def test_list(netwright: Netwright) -> None:
+    listed = netwright("space", "list", "--json").json["spaces"]
+    assert [space["name"] for space in listed] == list(SPACES)
+    assert all(space["description"] in netwright("space", "list").text for space in listed)
+
+
+def test_size(netwright: Netwright) -> None:
+    found = netwright("space", "size", *ASKED, "--json").json
+    assert found == {**HEAD, "budget": {}, "size": size(SPACE), "decisions": len(SPACE.decisions)}
+    assert f"{size(SPACE):,} (about " in netwright("space", "size", *ASKED).text
+
+
+def test_input_and_classes_make_another_space(netwright: Netwright) -> None:
+    found = netwright(
+        "space", "size", "mobilenet-tiny", "--input", "3X96X96", "--classes", "2", "--json"
+    ).json
+    other = mobilenet_tiny((3, 96, 96), 2)
+    assert (found["id"], found["input"], found["size"]) == (other.id, [3, 96, 96], size(other))
+
+
+def test_count_without_a_budget_is_the_size(netwright: Netwright) -> None:
+    found = netwright("space", "count", *ASKED, "--json").json
+    assert found["lower"] == found["upper"] == found["size"] == size(SPACE)
+    assert "no limits" in netwright("space", "count", *ASKED).text
+
+
+def test_count_under_a_budget(netwright: Netwright) -> None:
+    found = netwright("space", "count", *ASKED, *LIMITS, "--json").json
+    expected = count(SPACE, BUDGET)
+    assert 0 < expected.upper < size(SPACE)
+    assert found == {
+        **HEAD,
+        "budget": dict(BUDGET),
+        "size": size(SPACE),
+        "lower": expected.lower,
+        "upper": expected.upper,
+        "exact": expected.exact,
+    }
+    text = netwright("space", "count", *ASKED, *LIMITS).text
+    assert f"{expected.upper:,}" in text
+    assert "macs at most 500k" in text
+
+
+def test_count_of_nothing_is_an_answer_with_its_reason(netwright: Netwright) -> None:
+    arguments = ("space", "count", *ASKED, "--max-params", "100")
+    assert netwright(*arguments, "--json").json["upper"] == 0
+    assert "the smallest needs params" in netwright(*arguments).text
+
+
+def test_sample_fits_and_depends_on_the_seed_alone(netwright: Netwright) -> None:
+    arguments = ("space", "sample", *ASKED, *LIMITS, "--number", "20", "--json")
+    found = netwright(*arguments).json
+    drawn = [read(row) for row in found["architectures"]]
+    assert len(drawn) == 20
+    assert len(set(drawn)) > 10
+    assert all(BUDGET.check(row["costs"]).fits for row in found["architectures"])
+    assert netwright(*arguments).json == found
+    fewer = netwright(*arguments, "--number", "3").json
+    assert fewer["architectures"] == found["architectures"][:3]
+    assert netwright(*arguments, "--seed", "1").json["architectures"] != found["architectures"]
+
+
+def test_sample_as_text(netwright: Netwright) -> None:
+    arguments = ("space", "sample", *ASKED, "--number", "2")
+    text = netwright(*arguments).text
+    for row in netwright(*arguments, "--json").json["architectures"]:
+        assert row["key"] in text
+        for name, value in row["architecture"]["choices"].items():
+            assert f"{name}={value}" in text
+
+
+def test_extremes(netwright: Netwright) -> None:
+    found = netwright("space", "extremes", *ASKED, "--max-macs", "500k", "--json").json
+    text = netwright("space", "extremes", *ASKED, "--max-macs", "500k").text
+    assert list(found["extremes"]) == list(METRICS)
+    for metric, ends in found["extremes"].items():
+        expected = extremes(SPACE, metric, {"macs": 500_000})
+        for name, extreme in (("smallest", expected.smallest), ("largest", expected.largest)):
+            read(ends[name])
+            assert ends[name]["value"] == ends[name]["costs"][metric] == extreme.value
+            assert f" {extreme.value:,} " in text
+    assert " 500,000" in text
+
+
+def test_budget_of_a_device_and_margins(netwright: Netwright) -> None:
+    found = netwright("space", "count", *ASKED, "--device", "nrf52840", "--sram-margin", "0", "--json").json
+    assert found["budget"] == dict(budget_for("nrf52840", sram_margin=0))
+
+
+@pytest.mark.parametrize("verb", ["sample", "extremes"])
+def test_infeasible_budget_says_what_the_smallest_needs(verb: str, netwright: Netwright) -> None:
+    smallest = extremes(SPACE, "macs").smallest.value
+    error = netwright("space", verb, *ASKED, "--max-macs", "1k").error
+    assert f"the smallest needs macs {smallest:,}; the budget is 1,000" in error
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["mobilnet-tiny"], "space: 'mobilnet-tiny' is unknown; did you mean mobilenet-tiny?"),
+        (["resnet"], "expected one of mobilenet-tiny"),
+        (["mobilenet-tiny", "--input", "28"], "--input: expected channels, height and width such as 1x28x28"),
+        (["mobilenet-tiny", "--input", "1x-8x8"], "got '1x-8x8'"),
+        (["mobilenet-tiny", "--input", "1x28x32"], "expected square images of 8 to 96 pixels, got 28x32"),
+        (["mobilenet-tiny", "--classes", "0"], "classes: expected a positive number, got 0"),
+        (["mobilenet-tiny", "--max-sram", "64XB"], "--max-sram: expected a unit of B, KB, MB, GB, got 'XB'"),
+        (["mobilenet-tiny", "--max-flash", ""], "--max-flash: expected a number and a unit, got nothing"),
+        (["mobilenet-tiny", "--max-macs", "-1"], "--max-macs: expected zero or more, got '-1'"),
+        (["mobilenet-tiny", "--max-macs", "2 MB"], "--max-macs: expected a unit of k, M, G, T, got 'MB'"),
+        (["mobilenet-tiny", "--max-params", "0"], "--max-params: expected a limit of at least 1"),
+        (["mobilenet-tiny", "--max-sram", "0"], "--max-sram: expected more memory than is kept"),
+        (["mobilenet-tiny", "--sram-margin", "0.5"], "give a device that has one or --max-sram"),
+        (["mobilenet-tiny", "--flash-margin", "2", "--device", "rp2040"], "--flash-margin: expected a share"),
+        (["mobilenet-tiny", "--device", "nrf5284"], "did you mean nrf52840"),
+    ],
+)
+def test_errors_say_what_to_do(arguments: list[str], expected: str, netwright: Netwright) -> None:
+    assert expected in netwright("space", "count", *arguments).error
