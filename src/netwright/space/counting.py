@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -247,9 +248,12 @@ def why_nothing_fits(space: ExpressionSpace, budget: Budget) -> str:
     parts = []
     for metric, limit in budget.items():
         others = {name: bound for name, bound in budget.items() if name != metric}
-        extreme = extreme_path(space.diagram, metric, others, largest=False)
-        if extreme is not None:
-            parts.append(f"{metric} {extreme.value:,} at least, the budget is {limit:,}")
+        with suppress(SpaceError):  # too many trade-offs to say it of this cost
+            extreme = extreme_path(space.diagram, metric, others, largest=False)
+            if extreme is not None:
+                parts.append(f"{metric} {extreme.value:,} at least, the budget is {limit:,}")
+    if not parts:
+        return f"{total}, although some fit each limit alone"
     return f"{total}: those within the other limits need " + "; ".join(parts)
 
 

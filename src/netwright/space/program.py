@@ -173,7 +173,7 @@ class _Writer:
             raise SpaceError("space: the outermost sequential needs input=(channels, height, width)")
         if INPUT in part_names(expression.parts):
             raise SpaceError(
-                f"{INPUT}: this is the name of the network's input; give the part another name with place(...)"
+                f"{INPUT}: the name of the network's input; give the part another name with place(...)"
             )
         following = self.parts(expression, "", following, first=True)
         choices: dict[str, Choice] = {}
