@@ -25,7 +25,7 @@ from netwright.nn.data import load_data, open_test_set
 HERE = Path(__file__).parent
 OPTIONS = shlex.split(
     "--data fashion-mnist --device nrf52840 --space mobilenet-tiny --strategy evolution --trials 40 "
-    "--workers 2 --max-macs 3M --epochs 14 --top 2"
+    "--workers 2 --max-macs 3M --epochs 12 --top 2"
 )
 
 

@@ -18,7 +18,7 @@ from netwright.errors import GraphError
 from netwright.ir.cost import COSTS, Cost, cost
 from netwright.ir.dtype import DTYPES
 from netwright.ir.graph import Graph, GraphBuilder
-from netwright.ir.ops import Activation, Add, BatchNorm, Conv, Flatten, Linear, Op, Pool, Shape
+from netwright.ir.ops import Activation, Add, BatchNorm, Conv, Flatten, Linear, Op, Pool, Shape, macs, weights
 from netwright.models import MODELS, build_model
 from netwright.nn.lower import build as lower
 from tests.graph_strategies import graphs
@@ -269,9 +269,13 @@ def test_an_op_without_a_rule_raises() -> None:
     x = build.input((4, 8, 8))
     graph = build.finish(build.apply("attention", Attention(), x))
     with pytest.raises(
-        GraphError, match="Attention: no rule for its .*; nothing is counted as zero silently"
+        GraphError, match=r"Attention: no rule for its .*; nothing is counted as zero silently"
     ):
         cost(graph)
+    with pytest.raises(GraphError, match="Attention: no rule for its weights"):
+        weights(Attention(), ((4, 8, 8),))
+    with pytest.raises(GraphError, match="Attention: no rule for its multiply-accumulates"):
+        macs(Attention(), ((4, 8, 8),))
 
 
 def test_unknown_dtype_and_memory_model() -> None:
@@ -292,6 +296,19 @@ def test_cost_of_an_input_alone() -> None:
     found = cost(build.finish(build.input((3, 4, 5))), dtype="float32")
     assert found.totals() == {"macs": 0, "params": 0, "weight_bytes": 0, "peak_activation_bytes": 240}
     assert found.peak_node == "input"
+
+
+@given(st.sampled_from([1, 3, 5]), st.integers(1, 3), st.integers(1, 3), st.integers(4, 12))
+def test_symmetric_padding_is_that_of_pytorch_models(
+    kernel: int, stride: int, dilation: int, side: int
+) -> None:
+    build = GraphBuilder()
+    op = Conv(2, (kernel, kernel), (stride, stride), (dilation, dilation), padding="symmetric")
+    found = cost(build.finish(build.apply("conv", op, build.input((3, side, side))))).nodes[-1]
+    padding = dilation * (kernel - 1) // 2
+    module = nn.Conv2d(3, 2, kernel, stride, padding, dilation, device="meta")
+    assert found.shape == tuple(module(torch.empty(1, 3, side, side, device="meta")).shape[1:])
+    assert found.macs == 2 * 3 * kernel**2 * found.shape[1] * found.shape[2]
 
 
 def test_shapes_of_rows_are_the_real_ones() -> None:

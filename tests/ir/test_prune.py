@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from random import Random
 from typing import Any, get_args
 
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from netwright.ir.cost import cost
-from netwright.ir.graph import Graph, GraphBuilder
+from netwright.ir.graph import Graph, GraphBuilder, Tensor
 from netwright.ir.ops import (
     Activation,
     Add,
@@ -45,45 +46,56 @@ Draw = Callable[[st.SearchStrategy[Any]], Any]
 FUNCTIONS = get_args(Function)
 
 
+def passing(random: Random, x: Tensor) -> Op:
+    """An op through which a zero may pass or not."""
+    ops: list[Op] = [
+        Conv(x.channels, (3, 3), bias=True),
+        Conv(x.channels, (3, 3)),
+        BatchNorm(),
+        Activation(random.choice(FUNCTIONS)),
+        Pool(random.choice(["average", "max"]), (3, 3)),
+        Resize((x.shape[1], x.shape[2]), random.choice(["nearest", "bilinear"])),
+        ChannelShuffle(x.channels),
+        Slice(0, x.channels),
+    ]
+    return random.choice(ops)
+
+
 @st.composite
 def mostly_dead(draw: Draw) -> Graph:
-    """Zeros, identities and sums of them, through every op that a zero could pass or not."""
+    """Zeros, identities, what comes of them, and sums of it all."""
+    random = draw(st.randoms(use_true_random=True))
     build = GraphBuilder()
     tensors = [build.input((4, 6, 6))]
-    for index in range(draw(st.integers(2, 14))):
+    for index in range(random.randint(2, 14)):
         name = f"n{index}"
-        x = draw(st.sampled_from(tensors[-4:]))
+        x = random.choice(tensors[-3:] if random.random() < 0.7 else tensors)
         alike = [t for t in tensors if t.shape == x.shape]
         level = [t for t in tensors if t.shape[1:] == x.shape[1:]]
-        kind = draw(st.sampled_from(["dead", "dead", "sum", "sum", "two", "op"]))
+        kind = random.choice(["dead", "dead", "sum", "sum", "product", "concat", "op", "op"])
         if kind == "dead":
-            op: Op = draw(st.sampled_from([Zero(), Zero(), Identity(), Zero((2, 2))]))
-            tensors.append(build.apply(name, op, x))
+            tensors.append(build.apply(name, random.choice([Zero(), Zero(), Identity(), Zero((2, 2))]), x))
         elif kind == "sum":
-            terms = draw(st.lists(st.sampled_from(alike), min_size=1, max_size=3))
+            terms = [random.choice(alike) for _ in range(random.randint(1, 3))]
             tensors.append(build.apply(name, Add(), x, *terms))
-        elif kind == "two":
-            other = draw(st.sampled_from(level))
-            op = Multiply() if other.shape == x.shape and draw(st.booleans()) else Concat()
-            tensors.append(build.apply(name, op, x, other))
+        elif kind == "product":
+            tensors.append(build.apply(name, Multiply(), x, random.choice(alike)))
+        elif kind == "concat":
+            y = build.apply(f"{name}.cat", Concat(), x, random.choice(level))
+            half = random.choice([0, y.channels - x.channels])
+            tensors.append(build.apply(f"{name}.cut", Slice(half, half + x.channels), y))
         else:
-            ops: list[Op] = [
-                Conv(4, (3, 3), bias=draw(st.booleans())),
-                Conv(x.channels, (3, 3), groups=x.channels),
-                BatchNorm(),
-                Activation(draw(st.sampled_from(FUNCTIONS))),
-                Pool(draw(st.sampled_from(["average", "max"])), (3, 3)),
-                Resize(tuple(x.shape[1:]), "nearest"),  # type: ignore[arg-type]
-                ChannelShuffle(x.channels),
-                Slice(0, x.channels),
-            ]
-            tensors.append(build.apply(name, draw(st.sampled_from(ops)), x))
-    x = draw(st.sampled_from(tensors))
-    if draw(st.booleans()):
+            tensors.append(build.apply(name, passing(random, x), x))
+    # Mostly the sum of what is alike, so that little is unread.
+    x = random.choice(tensors[-3:])
+    alike = [t for t in tensors if t.shape == x.shape]
+    if len(alike) > 1 and random.random() < 0.7:
+        x = build.apply("total", Add(), *alike)
+    if random.random() < 0.3:
         x = build.apply("pool", GlobalPool(), x)
         x = build.apply("flatten", Flatten(), x)
-        x = build.apply("linear", Linear(3, bias=draw(st.booleans())), x)
-    return build.finish(x, *draw(st.lists(st.sampled_from(tensors), max_size=2)))
+        x = build.apply("linear", Linear(3, bias=random.random() < 0.5), x)
+    return build.finish(x, *random.sample(tensors, k=random.choice([0, 0, 1, 2])))
 
 
 def run(graph: Graph, weights_of: torch.nn.Module | None = None) -> tuple[torch.Tensor, ...]:
@@ -238,6 +250,40 @@ def test_a_product_with_zero_is_zero() -> None:
     compare(graph)
 
 
+@pytest.mark.parametrize(
+    ("op", "stays"),
+    [
+        (Conv(4, (3, 3)), False),
+        (Conv(4, (3, 3), bias=True), True),
+        (BatchNorm(), True),
+        (Pool("average", (3, 3)), False),
+        (Pool("max", (3, 3)), False),
+        (Resize((6, 6), "bilinear"), False),
+        (ChannelShuffle(2), False),
+        (Slice(0, 4), False),
+        (Identity(), False),
+        (Zero(), False),
+    ],
+)
+def test_what_an_op_makes_of_zero(op: Op, stays: bool) -> None:
+    build = GraphBuilder()
+    x = build.input((4, 6, 6))
+    y = build.apply("op", op, build.apply("zero", Zero(), x))
+    graph = build.finish(build.apply("sum", Add(), x, y))
+    names = [node.name for node in prune_dead(graph).nodes]
+    assert names == (["input", "zero", "op", "sum"] if stays else ["input", "sum"])
+    compare(graph)
+
+
+def test_half_a_concatenation_is_not_zero() -> None:
+    build = GraphBuilder()
+    x = build.input((4, 6, 6))
+    cat = build.apply("cat", Concat(), build.apply("zero", Zero(), x), x)
+    graph = build.finish(build.apply("sum", Add(), x, build.apply("cut", Slice(4, 8), cat)))
+    assert prune_dead(graph) == graph
+    compare(graph)
+
+
 def test_a_concatenation_keeps_its_zeros() -> None:
     build = GraphBuilder()
     x = build.input((4, 6, 6))
@@ -251,8 +297,8 @@ def test_a_concatenation_keeps_its_zeros() -> None:
 def live_convolutions(operations: tuple[str, ...]) -> int:
     """Convolutions of a cell that can change its output, from the six edges alone.
 
-    A convolution edge ends in a batch norm, whose shift is not zero: it is live whatever it reads. A skip or a
-    pool is live if its source is.
+    A convolution edge ends in a batch norm, whose shift is not zero: it is live whatever it reads. A skip
+    or a pool is live if its source is.
     """
     edges = dict(zip(EDGES, operations, strict=True))
     live_node = {0: True}

@@ -96,7 +96,7 @@ def test_representation_is_one_line() -> None:
 def test_fashion_mnist(fashion_mnist: Path) -> None:
     data = load_data("fashion-mnist")
     assert (len(data.labels), data.test_size, data.shape) == (60_000, 10_000, (1, 28, 28))
-    assert data.augmentation == "shift-flip-cutout"
+    assert data.augmentation == "flip"
     assert data.classes[9] == "ankle boot"
 
 

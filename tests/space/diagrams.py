@@ -43,29 +43,34 @@ def paths(diagram: Diagram) -> list[Path]:
 
 
 @st.composite
-def diagrams(draw: Draw, depth: int = 5, largest: int = 40) -> Diagram:
-    """A diagram of a few levels; an edge may skip levels, as inactive decisions do.
+def diagrams(draw: Draw, depth: int = 6, largest: int = 40) -> Diagram:
+    """A diagram of a few levels and up to some hundred paths.
 
-    Costs have a common divisor now and then, and sometimes a sum is the same on all edges.
+    An edge may skip levels, as inactive decisions do. Costs have a common divisor now and then, and sometimes
+    a sum is the same on all edges.
     """
-    levels = draw(st.integers(1, depth))
-    units = [draw(st.sampled_from([1, 1, 3, 8])) for _ in SUMS]
-    flat = [draw(st.booleans()) and draw(st.booleans()) for _ in SUMS]
+    random = draw(st.randoms(use_true_random=True))
+    levels = random.randint(1, depth)
+    units = [random.choice([1, 1, 3, 8]) for _ in SUMS]
+    flat = [random.random() < 0.2 for _ in SUMS]
     nodes = [DiagramNode(-1, ())]
+    level_of = [levels]
     for level in range(levels - 1, -1, -1):
-        below = len(nodes)
-        for _ in range(1 if level == 0 else draw(st.integers(1, 3))):
+        near = [index for index, other in enumerate(level_of) if level < other <= level + 1]
+        further = [index for index, other in enumerate(level_of) if level + 1 < other]
+        for _ in range(1 if level == 0 else random.randint(1, 3)):
             edges = []
-            for option in range(draw(st.integers(1, 3))):
+            for option in range(random.choice([1, 2, 2, 3, 3])):
                 sums = tuple(
-                    7 * unit if same else unit * draw(st.integers(0, largest))
+                    7 * unit if same else unit * random.randint(0, largest)
                     for unit, same in zip(units, flat, strict=True)
                 )
-                child = draw(st.integers(max(0, below - 5), below - 1))
-                edges.append(Edge(option, child, sums, draw(st.integers(1, 9))))
+                child = random.choice(further if further and random.random() < 0.15 else near)
+                edges.append(Edge(option, child, sums, random.randint(1, 9)))
             nodes.append(DiagramNode(level, tuple(edges)))
-    base = tuple(draw(st.integers(0, 10)) for _ in SUMS)
-    whole = Diagram(tuple(nodes), base, draw(st.integers(1, 5)))
+            level_of.append(level)
+    base = tuple(random.randint(0, 10) for _ in SUMS)
+    whole = Diagram(tuple(nodes), base, random.randint(1, 5))
     # A node that no path reaches has no place in a diagram.
     reachable = whole.restricted(lambda index, edge: True)
     assert reachable is not None
@@ -74,9 +79,12 @@ def diagrams(draw: Draw, depth: int = 5, largest: int = 40) -> Diagram:
 
 @st.composite
 def limits(draw: Draw, found: list[Path]) -> dict[str, int]:
-    """Limits at or beside what some path costs."""
-    names = draw(st.lists(st.sampled_from([*SUMS, PEAK]), min_size=1, unique=True))
-    return {
-        name: draw(st.sampled_from(found)).costs[name] + draw(st.sampled_from([-1, 0, 0, 1]))
-        for name in names
-    }
+    """Limits on one cost or several, each at or beside what some path costs; rather high ones if several."""
+    random = draw(st.randoms(use_true_random=True))
+    names = random.sample([*SUMS, PEAK], k=random.choice([1, 1, 2, 3, 4]))
+    chosen = {}
+    for name in names:
+        values = sorted(path.costs[name] for path in found)
+        lowest = 0 if len(names) == 1 else len(values) // 3
+        chosen[name] = random.choice(values[lowest:]) + random.choice([-1, 0, 0, 1])
+    return chosen

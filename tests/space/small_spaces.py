@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import islice
+from random import Random
 from typing import Any
 
 from hypothesis import strategies as st
@@ -24,7 +26,7 @@ from netwright.ir.ops import (
     Pool,
 )
 from netwright.space import choice, derived, place, repeat, sequential
-from netwright.space.expression import Sequential
+from netwright.space.expression import Sequential, describe
 from netwright.testing.interpreter import Member, members
 
 Draw = Callable[[st.SearchStrategy[Any]], Any]
@@ -113,108 +115,114 @@ NAMED: dict[str, Any] = {
 """Shared decisions; a name stands for the same choice in every space."""
 
 
-def _widths(draw: Draw) -> Any:
-    return draw(
-        st.sampled_from(
-            [
-                2,
-                4,
-                6,
-                choice(2, 4),
-                choice(4, 6, 8),
-                NAMED["width"],
-                NAMED["wide"],
-                NAMED["double"],
-                NAMED["scaled"],
-            ]
-        )
-    )
+class _Writer:
+    """Writes random expressions; numbers stages and places, whose names must differ."""
 
+    def __init__(self, random: Random) -> None:
+        self._random = random
+        self._number = 0
 
-def _kernels(draw: Draw) -> Any:
-    return draw(st.sampled_from([1, 3, choice(1, 3), choice(3, 5), NAMED["kernel"]]))
+    def pick(self, *options: Any) -> Any:
+        return self._random.choice(options)
 
+    def width(self) -> Any:
+        shared = [NAMED[name] for name in ("width", "wide", "double", "scaled")]
+        return self.pick(2, 4, 6, choice(2, 4), choice(4, 6, 8), *shared)
 
-def _strides(draw: Draw) -> Any:
-    return draw(st.sampled_from([1, 1, 1, 2, choice(1, 2)]))
+    def kernel(self) -> Any:
+        return self.pick(1, 3, choice(1, 3), choice(3, 5), NAMED["kernel"])
 
+    def stride(self) -> Any:
+        return self.pick(1, 1, 1, 2, choice(1, 2))
 
-def _block(draw: Draw) -> Any:
-    kind = draw(st.integers(0, 17))
-    if kind == 0:
-        function = draw(st.sampled_from(["relu6", NAMED["function"], choice("relu", "silu")]))
-        return B.conv_bn_act(
-            out=_widths(draw), kernel=_kernels(draw), stride=_strides(draw), activation=function
-        )
-    if kind <= 3:
+    def block(self) -> Any:
+        makers: list[Callable[[], Any]] = [
+            lambda: B.conv_bn_act(
+                out=self.width(),
+                kernel=self.kernel(),
+                stride=self.stride(),
+                activation=self.pick("relu6", NAMED["function"], choice("relu", "silu")),
+            ),
+            self.inverted_residual,
+            self.inverted_residual,
+            lambda: B.conv_bn_act(out=choice(4, 8), groups=choice(1, 2), kernel=(NAMED["kernel"], 3)),
+            lambda: B.depthwise_separable(out=self.width(), kernel=self.kernel(), stride=self.stride()),
+            lambda: B.depthwise(kernel=self.kernel(), stride=self.stride()),
+            lambda: B.squeeze_excite(ratio=self.pick(0.25, choice(0.25, 2.0))),
+            lambda: B.max_pool(kernel=choice(2, 3), stride=self.stride()),
+            lambda: B.basic(out=self.width(), stride=self.stride()),
+            lambda: joined(out=self.width(), stride=self.stride()),
+            self.opened,
+            self.closing,
+            lambda: pre_act(kernel=self.kernel()),
+            lambda: dead_end(before=self.pick(True, False, choice(True, False))),
+        ]
+        return self.pick(*makers)()
+
+    def inverted_residual(self) -> Any:
         return B.inverted_residual(
-            out=_widths(draw),
-            kernel=_kernels(draw),
-            stride=_strides(draw),
-            expand=draw(st.sampled_from([1, 2, choice(1, 1.5, 3), choice(2, 3)])),
-            se=draw(st.sampled_from([0.0, 0.5, choice(0.0, 0.25)])),
+            out=self.width(),
+            kernel=self.kernel(),
+            stride=self.stride(),
+            expand=self.pick(1, 2, choice(1, 1.5, 3), choice(2, 3)),
+            se=self.pick(0.0, 0.5, choice(0.0, 0.25)),
         )
-    makers: list[Callable[[], Any]] = [
-        lambda: B.conv_bn_act(out=choice(4, 8), groups=choice(1, 2), kernel=(NAMED["kernel"], 3)),
-        lambda: B.depthwise_separable(out=_widths(draw), kernel=_kernels(draw), stride=_strides(draw)),
-        lambda: B.depthwise(kernel=_kernels(draw), stride=_strides(draw)),
-        lambda: B.pointwise(out=_widths(draw), activation=None),
-        lambda: B.squeeze_excite(ratio=draw(st.sampled_from([0.25, choice(0.25, 2.0)]))),
-        lambda: B.max_pool(kernel=choice(2, 3), stride=_strides(draw)),
-        lambda: B.basic(out=_widths(draw), stride=_strides(draw)),
-        lambda: joined(out=_widths(draw), stride=_strides(draw)),
-        lambda: norm(),
-        lambda: act(function=draw(st.sampled_from(["relu", NAMED["function"]]))),
-        lambda: bare_conv(out=_widths(draw), kernel=_kernels(draw), stride=_strides(draw)),
-        lambda: pre_act(kernel=_kernels(draw)),
-        lambda: dead_end(before=draw(st.sampled_from([True, False, choice(True, False)]))),
-        lambda: same(),
-    ]
-    return makers[kind - 4]()
+
+    def opened(self) -> Any:
+        """Something can still be folded into its last op."""
+        if self.pick(True, False):
+            return bare_conv(out=self.width(), kernel=self.kernel(), stride=self.stride())
+        return B.pointwise(out=self.width(), activation=None)
+
+    def closing(self) -> Any:
+        """Its first op can be folded into the block before, if that is open."""
+        return self.pick(norm(), norm(), act(), act(function=NAMED["function"]), same())
+
+    def piece(self, depth: int) -> Any:
+        """A random expression, nested at most so deep."""
+        self._number += 1
+        number = self._number
+        kind = self._random.randint(0, 10 if depth else 4)
+        if kind <= 2:
+            return self.block()
+        if kind <= 4:
+            return sequential(
+                self.opened(), self.closing(), *([self.closing()] if self.pick(True, False) else [])
+            )
+        if kind <= 6:
+            layers = self.pick(1, 2, choice(1, 2), choice(2, 3), choice(3, 1), NAMED["depth"])
+            return repeat(f"stage{number}", self.piece(depth - 1), depth=layers)
+        if kind == 7:
+            return place(f"place{number}", self.piece(depth - 1))
+        if kind == 8:
+            return self.pick(NAMED["op"], NAMED["skip"])
+        pieces = [self.piece(depth - 1) for _ in range(self._random.randint(1, 3))]
+        if kind == 9:
+            return sequential(*pieces)
+        return choice({f"option{index}": piece for index, piece in enumerate(pieces)})
 
 
-def _piece(draw: Draw, depth: int, counter: list[int]) -> Any:
-    """A random expression; ``counter`` numbers stages and places, whose names must differ."""
-    kind = draw(st.integers(0, 9 if depth else 3))
-    counter[0] += 1
-    number = counter[0]
-    if kind <= 3:
-        return _block(draw)
-    if kind <= 5:
-        body = _piece(draw, depth - 1, counter)
-        layers = draw(st.sampled_from([1, 2, choice(1, 2), choice(2, 3), choice(3, 1), NAMED["depth"]]))
-        return repeat(f"stage{number}", body, depth=layers)
-    if kind == 6:
-        return place(f"place{number}", _piece(draw, depth - 1, counter))
-    if kind == 7:
-        return NAMED[draw(st.sampled_from(["op", "skip"]))]
-    if kind == 8:
-        pieces = [_piece(draw, depth - 1, counter) for _ in range(draw(st.integers(1, 3)))]
-        return sequential(*pieces)
-    options = [_piece(draw, depth - 1, counter) for _ in range(draw(st.integers(1, 3)))]
-    return choice({f"option{index}": option for index, option in enumerate(options)})
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class SmallSpace:
     """An expression and all networks it stands for, found by the interpreter."""
 
     expression: Sequential
-    members: tuple[Member, ...] = field(repr=False)
+    members: tuple[Member, ...]
+
+    def __repr__(self) -> str:
+        return f"<{len(self.members)} members of {json.dumps(describe(self.expression))[:2000]}>"
 
 
-@st.composite
-def small_spaces(draw: Draw, most: int = MOST) -> SmallSpace:
-    """Random spaces of at most ``most`` architectures and at least one decision."""
-    counter = [0]
-    parts = [_piece(draw, 3, counter) for _ in range(draw(st.integers(1, 5)))]
-    channels = draw(st.sampled_from([2, 4, choice(2, 4, name="channels")]))
-    height = draw(st.sampled_from([5, 8, choice(4, 7), choice(5, 6, 8, name="resolution")]))
-    width = draw(st.sampled_from([..., ..., 6]))
-    if draw(st.booleans()):
-        classes = draw(st.sampled_from([3, choice(2, 3)]))
-        parts.append(B.classifier(classes=classes, hidden=draw(st.sampled_from([None, choice(4, 5)]))))
-    shape = (channels, height, width)
+def random_space(random: Random, most: int = MOST) -> SmallSpace:
+    """A space of at most ``most`` architectures and at least one decision."""
+    writer = _Writer(random)
+    parts = [writer.piece(3) for _ in range(random.randint(1, 5))]
+    channels = random.choice([2, 4, choice(2, 4, name="channels")])
+    height = random.choice([5, 8, choice(4, 7), choice(5, 6, 8, name="resolution")])
+    shape: tuple[Any, ...] = (channels, height, random.choice([..., ..., 6]))
+    if random.random() < 0.5:
+        classes, hidden = random.choice([3, choice(2, 3)]), random.choice([None, choice(4, 5)])
+        parts.append(B.classifier(classes=classes, hidden=hidden))
     while True:
         expression = sequential(*parts, input=shape)
         found = tuple(islice(members(expression), most + 1))
@@ -227,3 +235,9 @@ def small_spaces(draw: Draw, most: int = MOST) -> SmallSpace:
         expression = sequential(*parts, choice(same(), norm()), input=shape)
         found = tuple(members(expression))
     return SmallSpace(expression, found)
+
+
+@st.composite
+def small_spaces(draw: Draw, most: int = MOST) -> SmallSpace:
+    """Random spaces of at most ``most`` architectures and at least one decision."""
+    return random_space(draw(st.randoms(use_true_random=True)), most)

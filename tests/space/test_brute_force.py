@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import islice
+from random import Random
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from netwright.errors import BudgetError, SpaceError
@@ -30,10 +29,10 @@ from netwright.space import (
     sample,
     size,
     smallest,
-    tables,
     unrank,
     why_nothing_fits,
 )
+from tests.space.coarse import coarse_tables
 from tests.space.small_spaces import SmallSpace, small_spaces
 
 Costs = Mapping[str, int]
@@ -97,12 +96,8 @@ def check_costs(truth: Truth) -> None:
             assert truth.costs[extreme.architecture][metric] == extreme.value
 
 
-@contextmanager
-def coarse_tables() -> Iterator[None]:
-    """As in a large space: no room for exact tables, costs are rounded."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(tables, "WORK_LIMIT", 50)
-        yield
+EXACT_SUMS = 1
+"""How many sums can be limited at once so that the numbers are exact; beyond, they are bounds."""
 
 
 def check_budget(truth: Truth, budget: Costs, *, exact: bool) -> None:
@@ -111,7 +106,7 @@ def check_budget(truth: Truth, budget: Costs, *, exact: bool) -> None:
     assert number.lower <= len(expected) <= number.upper
     table = fitting(space, budget)
     assert len(expected) <= table.upper
-    if exact:
+    if exact and len(set(budget) - {"peak_activation_bytes"}) <= EXACT_SUMS:
         assert number.exact
         assert table.exact
         assert table.upper == len(expected)
@@ -142,15 +137,17 @@ def check_nothing_fits(truth: Truth, budget: Costs) -> None:
         with pytest.raises(BudgetError) as raised:
             call()
         assert str(raised.value) == reason
-    assert reason.startswith(f"none of the {size(space):,} architectures of small fits the budget: ")
+    assert reason.startswith(f"none of the {size(space):,} architectures of small fits the budget")
     alone = [m for m, limit in budget.items() if min(c[m] for c in truth.costs.values()) > limit]
     if alone:
         least = min(costs[alone[0]] for costs in truth.costs.values())
         assert f"the smallest needs {alone[0]} {least:,}; the budget is {budget[alone[0]]:,}" in reason
     else:
-        # No limit is at fault alone; the reason names some limits, and figures that are true of them.
-        assert any(metric in reason for metric in budget)
-        assert not reason.endswith("need ")
+        # No limit is at fault alone.
+        assert reason.endswith("although some fit each limit alone") or any(
+            f"{metric} " in reason and f"the budget is {limit:,}" in reason
+            for metric, limit in budget.items()
+        )
 
 
 def check_neighbours(truth: Truth, architecture: Architecture) -> None:
@@ -173,48 +170,50 @@ def check_neighbours(truth: Truth, architecture: Architecture) -> None:
             mutate(truth.space, architecture, rng)
 
 
-@st.composite
-def budgets(draw: Any, truth: Truth) -> dict[str, int]:
+def random_budget(random: Random, truth: Truth) -> dict[str, int]:
     """Limits at, just below or just above what some network costs, on one cost or several."""
-    metrics = draw(st.lists(st.sampled_from(COSTS), min_size=1, max_size=4, unique=True))
     networks = list(truth.costs.values())
-    return {
-        metric: draw(st.sampled_from(networks))[metric] + draw(st.sampled_from([-1, 0, 0, 1]))
-        for metric in metrics
-    }
+    metrics = random.sample(COSTS, k=random.randint(1, len(COSTS)))
+    return {metric: random.choice(networks)[metric] + random.choice([-1, 0, 0, 1]) for metric in metrics}
 
 
-def check(small: SmallSpace, data: st.DataObject) -> None:
+def check(small: SmallSpace, random: Random) -> None:
     truth = compiled(small)
     check_ranks(truth)
     check_costs(truth)
     check_budget(truth, {}, exact=True)
     for _ in range(3):
-        budget = data.draw(budgets(truth), label="budget")
+        budget = random_budget(random, truth)
         check_budget(truth, budget, exact=True)
         with coarse_tables():
             check_budget(truth, budget, exact=False)
-    for architecture in islice(truth.costs, data.draw(st.integers(0, len(truth.costs) - 1)), None, 100):
+    for architecture in random.sample(list(truth.costs), k=min(3, len(truth.costs))):
         check_neighbours(truth, architecture)
 
 
-LARGE = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example]
+randoms = st.randoms(use_true_random=True)
+
+# A space is made of one seed, so there is nothing that hypothesis could make smaller.
+TRIES = settings(
+    phases=(Phase.explicit, Phase.reuse, Phase.generate),
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example],
+)
 
 
-@settings(max_examples=30, suppress_health_check=LARGE)
-@given(small_spaces(most=150), st.data())
-def test_small_spaces(small: SmallSpace, data: st.DataObject) -> None:
-    check(small, data)
+@settings(TRIES, max_examples=30)
+@given(small_spaces(most=150), randoms)
+def test_small_spaces(small: SmallSpace, random: Random) -> None:
+    check(small, random)
 
 
 @pytest.mark.slow
-@settings(max_examples=200, suppress_health_check=LARGE)
-@given(small_spaces(), st.data())
-def test_two_hundred_small_spaces(small: SmallSpace, data: st.DataObject) -> None:
-    check(small, data)
+@settings(TRIES, max_examples=200)
+@given(small_spaces(), randoms)
+def test_two_hundred_small_spaces(small: SmallSpace, random: Random) -> None:
+    check(small, random)
 
 
-@settings(max_examples=10, suppress_health_check=LARGE)
+@settings(TRIES, max_examples=10)
 @given(
     small_spaces(most=60),
     st.sampled_from(["float32", "float16"]),

@@ -216,7 +216,10 @@ def test_too_many_states(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_space_is_a_value() -> None:
-    make = lambda: compile_space(sequential(bare_conv(out=choice(2, 4)), input=SHAPE), "same")  # noqa: E731
-    assert make() == make()
-    assert make().id == make().id
-    assert compile_space(make().expression, "other").id != make().id
+    one, same, other = (
+        compile_space(sequential(bare_conv(out=choice(2, 4)), input=SHAPE), name)
+        for name in ("same", "same", "other")
+    )
+    assert one == same
+    assert one.id == same.id
+    assert other.id != one.id

@@ -109,4 +109,4 @@ def test_nodes_that_differ_in_other_costs_alone_fall_together() -> None:
     root = DiagramNode(0, (Edge(0, 1, (0, 0, 0), 1), Edge(1, 2, (0, 0, 0), 1)))
     diagram = Diagram((end, left, right, root), (0, 0, 0), 1)
     assert diagram.classes([1, 2]) == [0, 1, 1, 2]
-    assert diagram.classes([0, 1]) == [0, 1, 2, 3]
+    assert diagram.classes([0, 1]) == diagram.classes([1, 0]) == [0, 1, 2, 3]

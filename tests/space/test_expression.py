@@ -142,7 +142,7 @@ DESCRIPTION = (
     '{"out":["derived","double",[["choice","width",[8,16],[8,16]]]],"kernel":1,"stride":1}]],'
     '[3,["choice","resolution",[16,24],[16,24]],"..."]]'
 )
-"""Change this only with a reason: studies and exported networks of earlier versions bear names made from it."""
+"""Change this only with a reason: studies and networks of earlier versions bear names made from it."""
 
 FINGERPRINT = hashlib.sha256(DESCRIPTION.encode()).hexdigest()[:8]
 

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from netwright.space import tables
 from netwright.space.diagram import PEAK, SUMS, Diagram, DiagramNode, Edge
 from netwright.space.fitting import binding_limits, fit, within_peak
+from tests.space.coarse import coarse_tables
 from tests.space.diagrams import Path, diagrams, limits, paths
 
 
@@ -46,9 +46,7 @@ def test_exact(diagram: Diagram, data: st.DataObject) -> None:
 def test_rounded(diagram: Diagram, data: st.DataObject, work: int, memory: int) -> None:
     found = paths(diagram)
     bounds = data.draw(limits(found))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(tables, "WORK_LIMIT", work)
-        patch.setattr(tables, "MEMORY_LIMIT", memory)
+    with coarse_tables(work, memory):
         check_rounded(diagram, found, bounds)
 
 
@@ -59,14 +57,13 @@ def test_on_many(diagram: Diagram, data: st.DataObject) -> None:
     found = paths(diagram)
     bounds = data.draw(limits(found))
     check_exact(diagram, found, bounds)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(tables, "WORK_LIMIT", 200)
+    with coarse_tables(200):
         check_rounded(diagram, found, bounds)
 
 
 @given(diagrams(), st.data())
 def test_what_the_limits_leave(diagram: Diagram, data: st.DataObject) -> None:
-    """No path that fits is lost, and every path that is left is within the limits that are not to be watched."""
+    """No path that fits is lost, and what is left is within the limits that need not be watched."""
     found = paths(diagram)
     bounds = data.draw(limits(found))
     reduced, binding = binding_limits(diagram, bounds)

@@ -53,5 +53,5 @@ def test_too_many_trade_offs_are_refused(monkeypatch: pytest.MonkeyPatch) -> Non
     assert extreme is not None
     assert extreme.value == 2**12 - 1 - 2**11
     monkeypatch.setattr(frontier, "LABEL_LIMIT", 50)
-    with pytest.raises(SpaceError, match="extremes: .*more trade-offs"):
+    with pytest.raises(SpaceError, match=r"extremes: .*more trade-offs"):
         extreme_path(diagram, "macs", {"params": 2**11}, largest=False)

@@ -26,7 +26,7 @@ MOUNTINFO = r"""
 @pytest.mark.parametrize(
     ("path", "kind"),
     [
-        ("/work/runs", "ext4"),
+        ("/data/runs", "ext4"),
         ("/home", "nfs4"),
         ("/home/ada/runs/digits/study.db", "nfs4"),
         ("/home/ada/scratch/runs", "xfs"),
@@ -79,7 +79,7 @@ def test_local_types(kind: str) -> None:
 def test_a_network_file_system_is_refused_with_the_remedy() -> None:
     with pytest.raises(StudyError, match=r"/lustre/x/study\.db: .*\(lustre\).* local disk.*postgresql://"):
         require_local(Path("/lustre/x/study.db"), MOUNTINFO)
-    require_local(Path("/work/study.db"), MOUNTINFO)
+    require_local(Path("/data/study.db"), MOUNTINFO)
 
 
 def test_a_link_is_followed_to_where_the_file_really_is(tmp_path: Path) -> None:

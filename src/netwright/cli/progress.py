@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass, field
 from types import TracebackType
 
 from rich.console import Console
@@ -10,10 +11,12 @@ from rich.live import Live
 from rich.text import Text
 
 from netwright.cli.output import exact_count
+from netwright.cli.result import duration, trials_of
 from netwright.devices import format_cost
 from netwright.ir.cost import COSTS
-from netwright.pipeline import Checked, Exporting, Finishing, Loaded, Progress, Searching
+from netwright.pipeline import Checked, Exporting, Finishing, Loaded, Planned, Progress, Searching
 from netwright.study import Event, Finished, Reported, Resumed, Started, Stopped, StopReason
+from netwright.trial import Trial
 
 _STOPS = {
     StopReason.TRIALS: "all trials are done",
@@ -21,6 +24,52 @@ _STOPS = {
     StopReason.EXHAUSTED: "every network that fits has been tried",
     StopReason.INTERRUPTED: "interrupted",
 }
+_NOUNS = {
+    "macs": "MACs",
+    "params": "parameters",
+    "weight_bytes": "of weights",
+    "peak_activation_bytes": "of activations",
+}
+
+
+@dataclass
+class _Phase:
+    """Where the search or the final trainings stand.
+
+    Attributes:
+        name: what its lines begin with.
+        total: number of trials, or None where only the time is limited.
+        seconds_left: until no further trial is begun, as of ``now``, or None.
+    """
+
+    name: str
+    total: int | None = None
+    seconds_left: float | None = None
+    now: float = 0.0
+    began: float = field(default_factory=time.monotonic)
+    done_before: int = 0
+    done: int = 0
+    best: float | None = None
+    running: dict[int, str] = field(default_factory=dict)
+
+    def count(self) -> str:
+        """How many trials are done, of how many."""
+        return str(self.done) if self.total is None else f"{self.done}/{self.total}"
+
+    def state(self) -> str:
+        """The best so far and the time left, as far as they are known."""
+        best = "" if self.best is None else f", best {self.best:.2%}"
+        left = self._left()
+        return best if left is None else f"{best}, about {duration(left)} left"
+
+    def _left(self) -> float | None:
+        known = []
+        fresh = self.done - self.done_before
+        if self.total is not None and fresh and self.done < self.total:
+            known.append((time.monotonic() - self.began) / fresh * (self.total - self.done))
+        if self.seconds_left is not None and (self.total is None or self.done < self.total):
+            known.append(max(0.0, self.seconds_left - (time.monotonic() - self.now)))
+        return min(known, default=None)
 
 
 class Watcher:
@@ -29,15 +78,13 @@ class Watcher:
     def __init__(self) -> None:
         self._console = Console(stderr=True, highlight=False)
         self._live: Live | None = None
-        self._began = time.monotonic()
-        self._done_before = 0
-        self._done = 0
-        self._best: float | None = None
-        self._running: dict[int, str] = {}
+        self._phase = _Phase("search")
 
     def __enter__(self) -> Watcher:
         if self._console.is_terminal:
-            self._live = Live(console=self._console, refresh_per_second=4, transient=True)
+            self._live = Live(
+                console=self._console, refresh_per_second=4, transient=True, get_renderable=self._line
+            )
             self._live.start()
         return self
 
@@ -50,98 +97,125 @@ class Watcher:
     def __call__(self, progress: Progress) -> None:
         """Show one thing that happened."""
         if isinstance(progress, Loaded):
-            self._say(
-                f"data     {progress.name}: {progress.train:,} images train, "
-                f"{progress.validation:,} validate, "
-                f"{progress.test:,} test; {'x'.join(map(str, progress.shape))}, {progress.classes} classes"
-            )
-            for note in progress.notes:
-                self._say(f"         {note}")
+            self._loaded(progress)
         elif isinstance(progress, Checked):
             self._checked(progress)
+        elif isinstance(progress, Planned):
+            self._say("plan", _plan(progress))
         elif isinstance(progress, Searching):
-            self._event("trial", progress.event, progress.trials)
+            self._enter("search", progress.trials, progress.seconds_left)
+            self._event(progress.event, None)
         elif isinstance(progress, Finishing):
-            self._event("final", progress.event, progress.trials)
-        elif isinstance(progress, Exporting):
-            self._say(f"export   testing once, then writing {progress.folder}")
+            self._enter("final", progress.trials, None)
+            self._event(progress.event, progress.numbers)
+        else:
+            self._exporting(progress)
+
+    def _loaded(self, loaded: Loaded) -> None:
+        self._say(
+            "data",
+            f"{loaded.name}: {loaded.train:,} images train, {loaded.validation:,} validate, "
+            f"{loaded.test:,} test; {'x'.join(map(str, loaded.shape))}, {loaded.classes} classes",
+        )
+        for note in loaded.notes:
+            self._say("", note)
 
     def _checked(self, checked: Checked) -> None:
-        fitting = checked.fitting
-        fit = (
-            exact_count(fitting.upper)
-            if fitting.exact
-            else f"{exact_count(fitting.lower)} to {exact_count(fitting.upper)}"
-        )
-        self._say(f"space    {checked.space}: {exact_count(checked.size)} networks, of which {fit} fit")
+        fitting, total = checked.fitting, exact_count(checked.size)
+        if fitting.lower == checked.size:
+            fit = f"{total} networks, and all fit"
+        elif fitting.exact:
+            fit = f"{total} networks, of which {exact_count(fitting.upper)} fit"
+        else:
+            low, high = exact_count(fitting.lower), exact_count(fitting.upper)
+            fit = f"{total} networks, of which {low} to {high} fit"
+        self._say("space", f"{checked.space}: {fit}")
         for metric in COSTS:
             found = checked.extremes[metric]
             low, high = (
                 format_cost(metric, extreme.value, exact=False) for extreme in (found.smallest, found.largest)
             )
-            self._say(f"         {metric} {low} to {high}")
+            self._say("", f"{low} to {high} {_NOUNS[metric]}")
         for line in checked.budget:
-            self._say(f"budget   {line}")
+            self._say("budget", line)
 
-    def _event(self, phase: str, event: Event, total: int | None) -> None:
+    def _exporting(self, exporting: Exporting) -> None:
+        self._say(
+            "export",
+            f"the network of trial {exporting.trial} has the best validation accuracy, "
+            f"{exporting.validation_accuracy:.2%}: testing it once, then writing {exporting.folder}",
+        )
+
+    def _enter(self, name: str, total: int | None, seconds_left: float | None) -> None:
+        if self._phase.name != name:
+            self._phase = _Phase(name)
+        self._phase.total = total
+        self._phase.seconds_left, self._phase.now = seconds_left, time.monotonic()
+
+    def _event(self, event: Event, numbers: tuple[int, ...] | None) -> None:
+        phase = self._phase
         if isinstance(event, Resumed):
-            again = f", {len(event.again)} interrupted ones run again" if event.again else ""
-            self._say(f"{phase}    continuing: {event.finished} finished{again}")
-            self._done = self._done_before = event.finished
+            again = f", {len(event.again)} cut off and run again" if event.again else ""
+            self._say(phase.name, f"going on after {trials_of(event.finished)}{again}")
+            phase.done = phase.done_before = event.finished
         elif isinstance(event, Started):
-            if not self._running and self._done == self._done_before:
-                self._began = time.monotonic()
-            self._running[event.proposal.number] = "starting"
+            if not phase.running and phase.done == phase.done_before:
+                phase.began = time.monotonic()
+            phase.running[_number(event.proposal.number, numbers)] = "starting"
         elif isinstance(event, Reported):
             accuracy = event.metrics.get("validation_accuracy")
-            self._running[event.number] = "" if accuracy is None else f"{accuracy:.1%}"
+            phase.running[_number(event.number, numbers)] = "" if accuracy is None else f"{accuracy:.1%}"
         elif isinstance(event, Finished):
-            self._finished(phase, event, total)
+            phase.running.pop(_number(event.trial.number, numbers), None)
+            phase.done = event.finished
+            phase.best = None if event.best is None else event.best.metrics["validation_accuracy"]
+            self._finished(event.trial, numbers)
         elif isinstance(event, Stopped):
-            self._say(f"{phase}    {_STOPS[event.reason]}: {event.finished} finished")
-            self._running, self._done, self._done_before = {}, 0, 0
-        self._refresh(phase, total)
+            phase.running.clear()
+            self._say(phase.name, f"{_STOPS[event.reason]}: {event.finished} finished")
 
-    def _finished(self, phase: str, event: Finished, total: int | None) -> None:
-        trial, self._done = event.trial, event.finished
-        self._running.pop(trial.number, None)
-        self._best = None if event.best is None else event.best.metrics["validation_accuracy"]
-        of = "" if total is None else f"/{total}"
+    def _finished(self, trial: Trial, numbers: tuple[int, ...] | None) -> None:
         what = f"{trial.metrics['validation_accuracy']:.2%}" if trial.complete else f"failed: {trial.reason}"
-        best = "" if self._best is None else f", best {self._best:.2%}"
         macs = format_cost("macs", trial.costs["macs"], exact=False)
+        in_full = " in full" if numbers is not None else ""
         self._say(
-            f"{phase}    {self._done}{of}: #{trial.number} {what} ({macs} MACs, {trial.seconds:.0f} s)"
-            f"{best}{self._left(total)}"
+            self._phase.name,
+            f"{self._phase.count()}, trial {_number(trial.number, numbers)}{in_full}: {what} "
+            f"({macs} MACs, {duration(trial.seconds)}){self._phase.state()}",
         )
 
-    def _left(self, total: int | None) -> str:
-        done = self._done - self._done_before
-        if total is None or done < 1 or self._done >= total:
-            return ""
-        seconds = (time.monotonic() - self._began) / done * (total - self._done)
-        return f", about {_duration(seconds)} left"
-
-    def _refresh(self, phase: str, total: int | None) -> None:
-        if self._live is None:
-            return
-        running = ", ".join(f"#{number} {state}".strip() for number, state in sorted(self._running.items()))
-        of = "" if total is None else f"/{total}"
-        best = "" if self._best is None else f", best {self._best:.2%}"
-        self._live.update(
-            Text(f"{phase} {self._done}{of}{best}{self._left(total)}; running {running or 'none'}")
+    def _line(self) -> Text:
+        """The live line."""
+        phase = self._phase
+        if not phase.running:
+            return Text("")
+        running = ", ".join(
+            f"trial {number} {state}".strip() for number, state in sorted(phase.running.items())
+        )
+        return Text(
+            f"{phase.name:8} {phase.count()}{phase.state()}; running: {running}",
+            overflow="ellipsis",
+            no_wrap=True,
         )
 
-    def _say(self, line: str) -> None:
-        self._console.print(Text(line), soft_wrap=True)
+    def _say(self, topic: str, line: str) -> None:
+        if self._live is not None:
+            self._live.refresh()  # what is printed above the live line must not disagree with it
+        self._console.print(Text(f"{topic:8} {line}"), soft_wrap=True)
 
 
-def _duration(seconds: float) -> str:
-    minutes = round(seconds / 60)
+def _number(number: int, numbers: tuple[int, ...] | None) -> int:
+    """The trial of the search that a final training belongs to, or the trial itself."""
+    return number if numbers is None else numbers[number]
+
+
+def _plan(plan: Planned) -> str:
+    trials = "trials" if plan.trials is None else trials_of(plan.trials)
+    if plan.fitting:
+        trials += " (no more networks fit)"
+    epochs = f"about {plan.epochs * plan.fidelity:.2g} epochs each"
+    limit = "" if plan.minutes is None else f" for {plan.minutes:g} minutes"
+    best = "the best one" if plan.top == 1 else f"the best {plan.top}"
     return (
-        f"{round(seconds)} s"
-        if seconds < 90
-        else f"{minutes} min"
-        if minutes < 90
-        else f"{minutes / 60:.1f} h"
+        f"{trials} of {epochs}{limit}, {plan.workers} at a time; then {best} in full ({plan.epochs} epochs)"
     )

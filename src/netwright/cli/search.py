@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,8 +17,10 @@ from netwright.cli.budget_options import (
     MaxParams,
     MaxSram,
     SramMargin,
+    budget_from,
 )
 from netwright.cli.output import Json, print_json, print_line
+from netwright.cli.result import duration, fit_lines, trials_of
 from netwright.errors import ConfigError
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
@@ -53,7 +56,7 @@ def search(
         list[str] | None,
         typer.Option("--option", metavar="NAME=VALUE", help="An option of the strategy; may be repeated."),
     ] = None,
-    trials: Annotated[int | None, typer.Option(help="Number of trials [24].")] = None,
+    trials: Annotated[int | None, typer.Option(help="Number of trials [16].")] = None,
     minutes: Annotated[
         float | None, typer.Option(help="Time for the search; final trainings come on top.")
     ] = None,
@@ -64,6 +67,8 @@ def search(
         float | None, typer.Option(help="Share of the full training that a trial gets [by data].")
     ] = None,
     epochs: Annotated[int | None, typer.Option(help="Epochs of a full training [by data].")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Images a step [by data].")] = None,
+    learning_rate: Annotated[float | None, typer.Option(help="Peak of the schedule [by data].")] = None,
     top: Annotated[int | None, typer.Option(help="Architectures that are trained in full [3].")] = None,
     validation: Annotated[
         float | None, typer.Option(help="Share of the training images that validates [by data].")
@@ -95,26 +100,29 @@ def search(
     }
     if option:
         given["options"] = dict(_read_option(text) for text in option)
-    from netwright.cli.progress import Watcher
-    from netwright.pipeline import make_config, read_config, run
-
     if config is None:
         for name in ("data", "out"):
             if name not in given:
                 raise ConfigError(f"search: --{name} is missing; give it, or --config FILE")
-        settings = make_config(given)
-    else:
-        settings = read_config(config, given)
-    with Watcher() as watcher:
-        outcome = run(settings, on_progress=watcher)
-    if outcome.result is None:
-        print_line("stopped; the same command continues where it stopped")
+        # Said at once, and about the options as they are typed.
+        budget_from(device, max_sram, max_flash, max_macs, max_params, sram_margin, flash_margin)
+    from netwright.cli.progress import Watcher
+    from netwright.pipeline import make_config, read_config, run
+
+    settings = make_config(given) if config is None else read_config(config, given)
+    try:
+        with Watcher() as watcher:
+            outcome = run(settings, on_progress=watcher)
+    except KeyboardInterrupt:  # outside the trainings, which end in good order themselves
+        outcome = None
+    if outcome is None or outcome.result is None:
+        typer.echo("stopped; the same command goes on from here", err=True)
         raise typer.Exit(130)
     if json:
         print_json(outcome.result)
         return
     if outcome.already:
-        print_line(f"this search is finished; {settings.out} has its results")
+        print_line(f"this search is finished, nothing was done; {settings.out} has its results")
     _print_result(outcome.result, settings.out)
 
 
@@ -125,18 +133,18 @@ def _read_option(text: str) -> tuple[str, Any]:
     return name, yaml.safe_load(value)
 
 
-def _print_result(result: Any, out: Path) -> None:
-    from netwright.devices import Budget
-
-    verdict = Budget.from_dict(result["budget"]).check(
-        {name: value for name, value in result["costs"].items() if isinstance(value, int)}
-    )
+def _print_result(result: Mapping[str, Any], out: Path) -> None:
     print_line(
-        f"test accuracy {result['test_accuracy']:.2%} ± {result['test_standard_error']:.2%} "
-        f"(validation {result['validation_accuracy']:.2%}), {result['trials']} trials in "
-        f"{result['search_seconds']:.0f} s and {result['final_seconds']:.0f} s of final training"
+        f"test accuracy {result['test_accuracy']:.2%} on {result['test_images']:,} images "
+        f"(standard error {result['test_standard_error']:.2%}), "
+        f"validation {result['validation_accuracy']:.2%}"
     )
-    for line in verdict.explain():
-        print_line(f"  {line}")
+    for line in fit_lines(result):
+        print_line(line)
+    failed = f", {result['failed_trials']} failed" if result["failed_trials"] else ""
+    print_line(
+        f"{trials_of(result['trials'])}{failed} in {duration(result['search_seconds'])}, "
+        f"final training {duration(result['final_seconds'])}"
+    )
     print_line(f"report   {out / 'report.html'}")
     print_line(f"network  {out / 'export'} (card.md says how to use it)")

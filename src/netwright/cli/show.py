@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from netwright.cli.output import Column, Json, print_json, print_line, print_table, short_bytes, short_count
+from netwright.cli.result import fit_lines, trials_of
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
@@ -25,10 +26,10 @@ def show(
     from netwright.pipeline import read_result
     from netwright.study import read_study
 
-    result = read_result(run)
     with read_study(run, url=storage) as study:
         history, running = study.history(), study.unfinished()
         objective = study.settings.objective.name
+    result = read_result(run)
     best_first = [*history.top(len(history)), *history.failed]
     if json:
         print_json(
@@ -61,9 +62,10 @@ def show(
     if result is None:
         print_line("no result yet: the same search command goes on from here")
     else:
-        verdict = "fits" if result["fits"] else "does not fit"
+        # A search that goes on has the result of its last end until it ends again.
+        of = "" if result["trials"] == len(history) else f" of the first {trials_of(result['trials'])}"
         print_line(
-            f"result: test accuracy {result['test_accuracy']:.2%}, {verdict} the budget; "
+            f"result{of}: test accuracy {result['test_accuracy']:.2%}, {fit_lines(result)[0]}; "
             f"report {run / 'report.html'}"
         )
 

@@ -1,0 +1,1 @@
+"""The torch side: networks from graphs, data, training."""

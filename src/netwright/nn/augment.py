@@ -37,6 +37,7 @@ AUGMENTATIONS: Mapping[str, Augmentation] = MappingProxyType(
         entry.name: entry
         for entry in (
             Augmentation("none"),
+            Augmentation("flip", flip=True),
             Augmentation("shift", shift=1 / 12),
             Augmentation("shift-flip", shift=1 / 12, flip=True),
             Augmentation("shift-cutout", shift=1 / 12, cutout=1 / 4),

@@ -3,13 +3,14 @@
 from netwright.pipeline.config import SearchConfig, make_config, read_config
 from netwright.pipeline.job import run, search
 from netwright.pipeline.outcome import SearchOutcome, read_result
-from netwright.pipeline.progress import Checked, Exporting, Finishing, Loaded, Progress, Searching
+from netwright.pipeline.progress import Checked, Exporting, Finishing, Loaded, Planned, Progress, Searching
 
 __all__ = [
     "Checked",
     "Exporting",
     "Finishing",
     "Loaded",
+    "Planned",
     "Progress",
     "SearchConfig",
     "SearchOutcome",

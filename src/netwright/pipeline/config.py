@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import os
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from netwright.errors import ConfigError
 
-DEFAULT_TRIALS = 24
+DEFAULT_TRIALS = 16
 
 
 class SearchConfig(BaseModel):
@@ -30,13 +31,15 @@ class SearchConfig(BaseModel):
         space: name of a search space.
         strategy: name of a search strategy.
         options: options of the strategy.
-        trials: number of trials; 24 unless ``minutes`` is given.
+        trials: number of trials; 16 unless ``minutes`` is given.
         minutes: time for the search; the final trainings come on top.
         workers: trials at a time; as many as there are cores, at most the lag.
         lag: proposal k knows the results of proposals 0 to k - lag.
         seed: seed of everything.
         fidelity: share of the full training that a trial gets; chosen by the size of the data.
         epochs: epochs of a full training; chosen by the size of the data.
+        batch_size: images a step; chosen by the size of the data.
+        learning_rate: the peak of the schedule; chosen by the size of the data.
         top: number of architectures that are trained in full.
         validation: share of the training rows that validates; chosen by the size of the data.
         augmentation: name of an augmentation, in place of the one that suits the data.
@@ -62,20 +65,28 @@ class SearchConfig(BaseModel):
     strategy: str = "evolution"
     options: dict[str, Any] = Field(default_factory=dict)
     trials: int | None = Field(default=None, ge=1)
-    minutes: float | None = Field(default=None, gt=0)
+    minutes: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     workers: int | None = Field(default=None, ge=1)
     lag: int = Field(default=4, ge=1)
     seed: int = Field(default=0, ge=0)
     fidelity: float | None = Field(default=None, gt=0, le=1)
     epochs: int | None = Field(default=None, ge=1)
+    batch_size: int | None = Field(default=None, ge=2)
+    learning_rate: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     top: int = Field(default=3, ge=1)
     validation: float | None = Field(default=None, gt=0, lt=1)
     augmentation: str | None = None
     class_weights: bool = False
     accelerator: str = "auto"
     memory_limit: str | int | None = None
-    timeout: float | None = Field(default=None, gt=0)
+    timeout: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     storage: str | None = None
+
+    @field_validator("out")
+    @classmethod
+    def _at_home(cls, out: Path) -> Path:
+        """``~`` is the home directory, as in a shell, which reads neither YAML nor Python."""
+        return out.expanduser()
 
     @property
     def trial_limit(self) -> int | None:
@@ -86,11 +97,6 @@ class SearchConfig(BaseModel):
     def worker_count(self) -> int:
         """Trials at a time."""
         return self.workers if self.workers is not None else min(os.cpu_count() or 1, self.lag)
-
-    def identity(self) -> dict[str, Any]:
-        """What makes two calls the same job: all but where it runs and how many processes it uses."""
-        elsewhere = {"out", "workers", "accelerator", "memory_limit", "timeout", "storage"}
-        return self.model_dump(mode="json", exclude=elsewhere)
 
 
 def make_config(values: dict[str, Any], where: str = "search") -> SearchConfig:
@@ -106,23 +112,55 @@ def make_config(values: dict[str, Any], where: str = "search") -> SearchConfig:
     try:
         return SearchConfig(**values)
     except ValidationError as error:
-        first = error.errors()[0]
-        name = ".".join(str(part) for part in first["loc"])
-        if first["type"] == "extra_forbidden":
-            raise ConfigError(
-                f"{where}: unknown setting {name!r}; expected some of {', '.join(SearchConfig.model_fields)}"
-            ) from None
-        if first["type"] == "missing":
-            raise ConfigError(f"{where}: the setting {name!r} is missing; give it") from None
-        raise ConfigError(f"{where}: {name}: {first['msg'].lower()}, got {first['input']!r}") from None
+        # ``from None``: pydantic's own account of it has many lines and tells no more.
+        raise ConfigError(f"{where}: {_first_fault(error)}") from None
+    except TypeError:
+        names = [name for name in values if not isinstance(name, str)]
+        raise ConfigError(f"{where}: expected names of settings, got {names[0]!r}") from None
+
+
+def _first_fault(error: ValidationError) -> str:
+    faults = error.errors(include_url=False)
+    first = faults[0]
+    name, got = str(first["loc"][0]), first["input"]
+    known = list(SearchConfig.model_fields)
+    if first["type"] == "extra_forbidden":
+        close = get_close_matches(name.replace("-", "_"), known, n=1)
+        hint = f"did you mean {close[0]}?" if close else f"expected some of {', '.join(known)}"
+        return f"unknown setting {name!r}; {hint}"
+    if first["type"] == "missing":
+        return f"the setting {name!r} is missing; give it"
+    if sum(fault["loc"][0] == name for fault in faults) > 1:  # neither of the types that it may have
+        return f"{name}: expected a number or a text such as '64KB', got {got!r}"
+    kind = next((kind for kind in _KINDS if first["type"].startswith(kind)), None)
+    expected = first["msg"] if kind is None else _KINDS[kind].format(**first.get("ctx", {}))
+    return f"{name}: expected {expected}, got {got!r}"
+
+
+_KINDS = {
+    "greater_than_equal": "at least {ge:g}",
+    "greater_than": "more than {gt:g}",
+    "less_than_equal": "at most {le:g}",
+    "less_than": "less than {lt:g}",
+    "int_": "a whole number",
+    "float_": "a number",
+    "finite_number": "a finite number",
+    "bool_": "true or false",
+    "string_type": "a text",
+    "path_type": "a path",
+    "dict_type": "a mapping of names to values",
+}
+"""What pydantic's types of error expect, by how they begin."""
 
 
 def read_config(path: Path, overrides: dict[str, Any]) -> SearchConfig:
     """Read settings from a YAML file.
 
+    Paths in it are relative to the working directory, as on the command line.
+
     Args:
         path: the file: a mapping of setting to value.
-        overrides: settings that replace those of the file.
+        overrides: settings that replace those of the file; of ``options`` only those that it names.
 
     Raises:
         ConfigError: if the file cannot be read, is no such mapping, or a setting is wrong.
@@ -137,5 +175,9 @@ def read_config(path: Path, overrides: dict[str, Any]) -> SearchConfig:
             f"{path}: expected YAML, a line for each setting such as 'trials: 40' ({detail})"
         ) from None
     if not isinstance(values, dict):
-        raise ConfigError(f"{path}: expected a mapping of settings, such as 'data: digits', got {values!r}")
-    return make_config({**values, **overrides}, str(path))
+        got = "nothing" if values is None else repr(values)
+        raise ConfigError(f"{path}: expected a mapping of settings, such as 'data: digits', got {got}")
+    merged = {**values, **overrides}
+    if isinstance(values.get("options"), dict) and "options" in overrides:
+        merged["options"] = {**values["options"], **overrides["options"]}
+    return make_config(merged, str(path))

@@ -2,33 +2,38 @@
 
 from __future__ import annotations
 
+import hashlib
+import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from netwright.devices import Budget, budget_for, parse_bytes
-from netwright.errors import BudgetError, ConfigError, StudyError
+from netwright.errors import BudgetError, ConfigError, SpaceError, StudyError
 from netwright.estimators.trained import OBJECTIVE, Task, TrainedAccuracy
 from netwright.ir.cost import COSTS
+from netwright.nn.augment import find_augmentation
 from netwright.nn.data import Data, Split, load_data, split
+from netwright.nn.prepare import pick_device
 from netwright.nn.recipe import Recipe, recipe_for
+from netwright.pipeline.command import command_line, python_call
 from netwright.pipeline.config import SearchConfig, make_config
+from netwright.pipeline.feasibility import why_nothing_fits
 from netwright.pipeline.outcome import SearchOutcome, busy_seconds, read_outcome, write_outcome
-from netwright.pipeline.progress import Checked, Exporting, Finishing, Loaded, Progress, Searching
-from netwright.space import (
-    Count,
-    ExpressionSpace,
-    costs_of,
-    count,
-    extremes,
-    size,
-    why_nothing_fits,
+from netwright.pipeline.progress import (
+    Checked,
+    Exporting,
+    Finishing,
+    Loaded,
+    Planned,
+    Progress,
+    Searching,
 )
-from netwright.spaces.catalog import make_space
-from netwright.strategies import make_strategy
-from netwright.strategies.listed import Listed
+from netwright.space import Count, ExpressionSpace, costs_of, count, extremes, size, unrank
+from netwright.spaces.catalog import find_space
+from netwright.strategies import AtFidelity, Listed, make_strategy
 from netwright.study import (
     History,
     ProcessExecutor,
@@ -39,11 +44,12 @@ from netwright.study import (
     open_study,
     run_search,
 )
-from netwright.trial import Trial
+from netwright.trial import Strategy, Trial
 
-PRELOAD = ("netwright.estimators.trained",)
+PRELOAD = ("netwright.estimators.trained", "torch._dynamo")
+"""What trial processes find imported; torch imports the second when the first optimizer is made, in 1.5 s."""
 _PASSES = 24_000
-"""Images that a trial sees at the default fidelity, unless a quarter of the full training is less."""
+"""Images that a trial sees at the default fidelity, unless a fifth of the full training is less."""
 
 OnProgress = Callable[[Progress], None]
 
@@ -54,24 +60,28 @@ class Job:
 
     Attributes:
         config: the settings.
+        command: how to do it again.
         data: the data; their test set stays closed until the end.
         rows: which rows train and which validate.
         space: the compiled space.
         budget: the limits.
         size: number of architectures of the space.
         fitting: how many of them fit.
+        strategy: what proposes.
         recipe: the full training.
         fidelity: share of it that a trial gets.
         task: data and split as trials see them.
     """
 
     config: SearchConfig
+    command: str
     data: Data
     rows: Split
     space: ExpressionSpace
     budget: Budget
     size: int
     fitting: Count
+    strategy: Strategy
     recipe: Recipe
     fidelity: float
     task: Task
@@ -81,13 +91,26 @@ class Job:
         """The run directory."""
         return self.config.out
 
-    def estimator(self, *, keep: bool) -> TrainedAccuracy:
-        """The estimator of this job; ``keep`` for the final trainings."""
-        return TrainedAccuracy(self.task, self.space, self.recipe, self.config.accelerator, keep)
+    @property
+    def trials(self) -> int:
+        """Number of trials at most: no more than fit."""
+        limit, fitting = self.config.trial_limit, self.fitting.upper
+        return fitting if limit is None else min(limit, fitting)
 
-    def study(self, directory: Path, strategy: str, options: dict[str, Any], storage: str | None) -> Study:
-        """Open a study of this job."""
-        settings = StudySettings(
+    @property
+    def planned_trials(self) -> int | None:
+        """Number of trials, or None where only the time is limited."""
+        return None if self.config.trial_limit is None else self.trials
+
+    @property
+    def settings(self) -> StudySettings:
+        """What the history of the search depends on."""
+        options = asdict(self.strategy)  # type: ignore[call-overload]
+        return self.settings_of(self.strategy.name, {**options, "fidelity": self.fidelity})
+
+    def settings_of(self, strategy: str, options: Mapping[str, Any]) -> StudySettings:
+        """What the history of a study of this job depends on, with a strategy and its options."""
+        return StudySettings(
             space=self.space.id,
             objective=OBJECTIVE,
             strategy=strategy,
@@ -98,7 +121,29 @@ class Job:
             estimator=self.estimator(keep=False).settings(),
             data=self.data.fingerprint,
         )
-        return open_study(directory, settings, url=storage)
+
+    def identity(self) -> dict[str, Any]:
+        """What makes two calls the same job but for how long they search, as JSON values.
+
+        It has what the settings stand for: ``64KB`` is 65536, and data are the same wherever they lie.
+        """
+        return {**self.settings.to_dict(), "top": self.config.top}
+
+    def estimator(self, *, keep: bool) -> TrainedAccuracy:
+        """The estimator of this job; ``keep`` for the final trainings."""
+        return TrainedAccuracy(self.task, self.space, self.recipe, self.config.accelerator, keep)
+
+    def finalists(self, found: History) -> tuple[Trial, ...]:
+        """The best trials, of each architecture the best one: what is trained in full."""
+        best: dict[Any, Trial] = {}
+        for trial in found.top(len(found)):
+            best.setdefault(trial.proposal.architecture, trial)
+        return tuple(best.values())[: self.config.top]
+
+    def final_directory(self, finalists: tuple[Trial, ...]) -> Path:
+        """Where the final trainings of these finalists are kept: other finalists, another folder."""
+        keys = "".join(trial.proposal.architecture.key for trial in finalists)
+        return self.out / "final" / hashlib.sha256(keys.encode()).hexdigest()[:12]
 
 
 def search(
@@ -126,12 +171,17 @@ def search(
     Raises:
         NetwrightError: if a setting, the data or the budget is wrong, or all trials failed.
     """
-    name = data if isinstance(data, str) else load_data(data).name
+    source = None if isinstance(data, str) else load_data(data)
+    if not isinstance(space, str | ExpressionSpace):
+        raise ConfigError(
+            f"space: expected a name or a space that compile_space made, got {type(space).__name__}"
+        )
+    name = data if source is None else source.name
     label = space if isinstance(space, str) else space.name
     config = make_config({"data": name, "out": out, "space": label, **settings})
     return run(
         config,
-        source=None if isinstance(data, str) else load_data(data),
+        source=source,
         space=None if isinstance(space, str) else space,
         on_progress=on_progress,
     )
@@ -153,22 +203,26 @@ def run(
         on_progress: called with what happens.
     """
     tell = on_progress or _ignore
-    done = read_outcome(config)
+    job = prepare_job(config, source, space, tell)
+    done = read_outcome(job)
     if done is not None:
         return done
-    job = prepare_job(config, source, space, tell)
-    found, stop = _search(job, tell)
-    if stop.reason is StopReason.INTERRUPTED:
-        return SearchOutcome(config, None, False, stop)
-    if not found.completed:
-        raise StudyError(_all_failed(job.out, found))
-    finals, stop = _finish(job, found, tell)
-    if stop.reason is StopReason.INTERRUPTED:
-        return SearchOutcome(config, None, False, stop)
-    if not finals.completed:
-        raise StudyError(_all_failed(final_directory(job, found), finals))
-    tell(Exporting(job.out / "export"))
-    return write_outcome(job, found, finals, final_directory(job, found), stop)
+    _make_directory(job.out)
+    # Open to the end, so that no other process works in this run directory meanwhile.
+    with open_study(job.out, job.settings, url=config.storage) as study:
+        tell(_plan(job))
+        found, stop = _search(job, study, tell)
+        if stop.reason is StopReason.INTERRUPTED:
+            return SearchOutcome(config, None, False, stop)
+        if not found.completed:
+            raise StudyError(_all_failed(job.out, found))
+        finalists = job.finalists(found)
+        finals, final_stop = _finish(job, finalists, tell)
+        if final_stop.reason is StopReason.INTERRUPTED:
+            return SearchOutcome(config, None, False, final_stop)
+        if not finals.completed:
+            raise StudyError(_all_failed(job.final_directory(finalists), finals))
+        return _conclude(job, found, finals, stop, tell)
 
 
 def prepare_job(
@@ -178,15 +232,12 @@ def prepare_job(
 
     Raises:
         BudgetError: if nothing fits.
+        NetwrightError: if a setting or the data are wrong.
     """
     # Everything that can be wrong with the settings is said before data are read.
     budget = _budget(config)
-    make_strategy(config.strategy, **config.options)
-    if config.worker_count > config.lag:
-        raise ConfigError(
-            f"workers: expected at most {config.lag}, the lag, got {config.worker_count}; use fewer workers "
-            "or a larger lag (the lag belongs to the study and changes its result)"
-        )
+    strategy = make_strategy(config.strategy, **config.options)
+    _check_settings(config, space)
     data = source if source is not None else load_data(config.data)
     share = config.validation or (0.2 if len(data.labels) < 10_000 else 0.1)
     rows = split(data, share, config.seed)
@@ -201,32 +252,29 @@ def prepare_job(
             data.notes,
         )
     )
-    if space is None:
-        space = make_space(config.space, data.shape, len(data.classes))
-    fitting = count(space, budget)
+    compiled = find_space(config.space).factory(data.shape, len(data.classes)) if space is None else space
+    _check_space(compiled, data)
+    fitting = count(compiled, budget)
     if fitting.upper == 0:
-        raise BudgetError("; ".join((why_nothing_fits(space, budget), *budget.explain())))
-    whole = {metric: extremes(space, metric) for metric in COSTS}
-    tell(Checked(space.id, size(space), fitting, whole, tuple(budget.explain())))
+        raise BudgetError(why_nothing_fits(compiled, budget))
+    whole = {metric: extremes(compiled, metric) for metric in COSTS}
+    tell(Checked(compiled.id, size(compiled), fitting, whole, tuple(budget.explain())))
     recipe = _recipe(config, data)
     return Job(
         config=config,
+        command=_command(config, source, space),
         data=data,
         rows=rows,
-        space=space,
+        space=compiled,
         budget=budget,
-        size=size(space),
+        size=size(compiled),
         fitting=fitting,
+        strategy=strategy,
         recipe=recipe,
         fidelity=config.fidelity or _fidelity(recipe, len(rows.train_indices)),
-        task=Task(source or config.data, data.fingerprint, share, config.seed),
+        # The data themselves, so that trials neither read files again nor depend on where they lie.
+        task=Task(data, data.fingerprint, share, config.seed),
     )
-
-
-def final_directory(job: Job, found: History) -> Path:
-    """Where the final trainings of these finalists are kept: other finalists, another folder."""
-    keys = "-".join(trial.proposal.architecture.key[:6] for trial in found.top(job.config.top))
-    return job.out / "final" / keys
 
 
 def _ignore(progress: Progress) -> None:
@@ -245,84 +293,124 @@ def _budget(config: SearchConfig) -> Budget:
     )
 
 
+def _check_settings(config: SearchConfig, space: ExpressionSpace | None) -> None:
+    """Check what would otherwise be found out by the first trial, or when something is written already."""
+    if config.worker_count > config.lag:
+        raise ConfigError(
+            f"workers: expected at most {config.lag}, the lag, got {config.worker_count}; use fewer workers "
+            "or a larger lag (the lag belongs to the study and changes its result)"
+        )
+    if space is None:
+        find_space(config.space)
+    pick_device(config.accelerator)
+    if config.augmentation is not None:
+        find_augmentation(config.augmentation)
+    if _memory_limit(config) == 0:
+        raise ConfigError("memory_limit: expected more than 0, got 0; leave it out for no limit")
+    if config.out.exists() and not config.out.is_dir():
+        raise ConfigError(f"{config.out}: expected a run directory, found a file; give another path")
+
+
+def _check_space(space: ExpressionSpace, data: Data) -> None:
+    """Check that the networks of a space take such images and have one output for each class."""
+    graph = space.to_graph(unrank(space, 0))
+    channels, outputs = graph.input_shape[0], graph[graph.outputs[0]].shape
+    if len(graph.input_shape) != 3 or channels != data.shape[0]:
+        raise SpaceError(
+            f"space {space.name}: expected networks for images of {data.shape[0]} channels, as {data.name} "
+            f"has them, got the input {graph.input_shape}; change the input of the space"
+        )
+    if outputs != (len(data.classes),):
+        raise SpaceError(
+            f"space {space.name}: expected {len(data.classes)} outputs, one for each class of {data.name}, "
+            f"got {outputs}; change the classifier of the space"
+        )
+
+
+def _make_directory(out: Path) -> None:
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StudyError(
+            f"{out}: expected a run directory that can be made ({error.strerror}); give another path"
+        ) from None
+
+
+def _command(config: SearchConfig, source: Data | None, space: ExpressionSpace | None) -> str:
+    objects = {} if source is None else {"data": f"<{source.name}>"}
+    if space is not None:
+        objects["space"] = f"<{space.name}>"
+    return python_call(config, objects) if objects else command_line(config)
+
+
+def _plan(job: Job) -> Planned:
+    config = job.config
+    return Planned(
+        trials=job.planned_trials,
+        fitting=job.planned_trials != config.trial_limit,
+        minutes=config.minutes,
+        workers=config.worker_count,
+        epochs=job.recipe.epochs,
+        fidelity=job.fidelity,
+        top=min(config.top, job.trials),
+    )
+
+
 def _recipe(config: SearchConfig, data: Data) -> Recipe:
     recipe = recipe_for(data)
     changes: dict[str, Any] = {"class_weights": config.class_weights}
-    if config.epochs is not None:
-        changes["epochs"] = config.epochs
-    if config.augmentation is not None:
-        changes["augmentation"] = config.augmentation
+    for name in ("epochs", "batch_size", "learning_rate", "augmentation"):
+        if getattr(config, name) is not None:
+            changes[name] = getattr(config, name)
     return replace(recipe, **changes)
 
 
 def _fidelity(recipe: Recipe, rows: int) -> float:
-    """Share of the full training in which a trial sees about ``_PASSES`` images, a quarter at most."""
-    return min(0.25, round(_PASSES / (recipe.epochs * rows), 4))
+    """Share of the full training in which a trial sees about ``_PASSES`` images, a fifth at most."""
+    return min(0.2, float(f"{_PASSES / (recipe.epochs * rows):.3g}"))
 
 
-def _executor(job: Job, workers: int) -> ProcessExecutor:
-    config = job.config
-    limit = None if config.memory_limit is None else parse_bytes(config.memory_limit, "memory_limit")
+def _memory_limit(config: SearchConfig) -> int | None:
+    return None if config.memory_limit is None else parse_bytes(config.memory_limit, "memory_limit")
+
+
+def _executor(config: SearchConfig, workers: int) -> ProcessExecutor:
     timeout = None if config.timeout is None else config.timeout * 60
-    return ProcessExecutor(workers, memory_limit_bytes=limit, timeout_s=timeout, preload=PRELOAD)
+    return ProcessExecutor(workers, _memory_limit(config), timeout, preload=PRELOAD)
 
 
-def _search(job: Job, tell: OnProgress) -> tuple[History, Stopped]:
+def _search(job: Job, study: Study, tell: OnProgress) -> tuple[History, Stopped]:
     config = job.config
-    strategy = make_strategy(config.strategy, **config.options)
-    options = {**asdict(strategy), "fidelity": job.fidelity}  # type: ignore[call-overload]
-    limited = _AtFidelity(strategy, job.fidelity)
-    with job.study(job.out, strategy.name, options, config.storage) as study:
-        deadline = None
-        if config.minutes is not None:
-            spent = busy_seconds(list(study.history()))
-            deadline = time.monotonic() + max(0.0, config.minutes * 60 - spent)
-        with _executor(job, config.worker_count) as executor:
-            result = run_search(
-                job.space,
-                limited,
-                job.estimator(keep=False),
-                study,
-                executor,
-                costs_of=lambda architecture: costs_of(job.space, architecture),
-                trials=config.trial_limit,
-                deadline=deadline,
-                on_event=lambda event: tell(Searching(event, config.trial_limit)),
-            )
+    deadline = math.inf
+    if config.minutes is not None:
+        deadline = time.monotonic() + max(0.0, config.minutes * 60 - busy_seconds([*study.history()]))
+
+    def left() -> float | None:
+        return None if deadline == math.inf else max(0.0, deadline - time.monotonic())
+
+    with _executor(config, config.worker_count) as executor:
+        result = run_search(
+            job.space,
+            AtFidelity(job.strategy, job.fidelity),
+            job.estimator(keep=False),
+            study,
+            executor,
+            costs_of=lambda architecture: costs_of(job.space, architecture),
+            trials=job.trials,
+            deadline=deadline,
+            on_event=lambda event: tell(Searching(event, job.planned_trials, left())),
+        )
     return result.history, result.stop
 
 
-@dataclass(frozen=True, slots=True)
-class _AtFidelity:
-    """A strategy whose proposals all get one low fidelity."""
-
-    strategy: Any
-    fidelity: float
-
-    @property
-    def name(self) -> str:
-        return str(self.strategy.name)
-
-    def init(self, *arguments: Any) -> Any:
-        return self.strategy.init(*arguments)
-
-    def update(self, state: Any, trial: Trial) -> Any:
-        return self.strategy.update(state, trial)
-
-    def propose(self, state: Any, rng: Any, number: int) -> Any:
-        proposal = self.strategy.propose(state, rng, number)
-        return None if proposal is None else replace(proposal, fidelity=self.fidelity)
-
-
-def _finish(job: Job, found: History, tell: OnProgress) -> tuple[History, Stopped]:
+def _finish(job: Job, finalists: tuple[Trial, ...], tell: OnProgress) -> tuple[History, Stopped]:
     """Train the best architectures in full: a study of its own, so that it is resumed in the same way."""
-    finalists = tuple(trial.proposal.architecture for trial in found.top(job.config.top))
-    strategy = Listed(finalists)
-    options = {"architectures": [architecture.key for architecture in finalists]}
-    workers = min(job.config.worker_count, len(finalists))
+    strategy = Listed(tuple(trial.proposal.architecture for trial in finalists))
+    settings = job.settings_of(strategy.name, {"architectures": [one.key for one in strategy.architectures]})
+    numbers = tuple(trial.number for trial in finalists)
     with (
-        job.study(final_directory(job, found), strategy.name, options, None) as study,
-        _executor(job, workers) as executor,
+        open_study(job.final_directory(finalists), settings) as study,
+        _executor(job.config, min(job.config.worker_count, len(finalists))) as executor,
     ):
         result = run_search(
             job.space,
@@ -332,14 +420,30 @@ def _finish(job: Job, found: History, tell: OnProgress) -> tuple[History, Stoppe
             executor,
             costs_of=lambda architecture: costs_of(job.space, architecture),
             trials=len(finalists),
-            on_event=lambda event: tell(Finishing(event, len(finalists))),
+            on_event=lambda event: tell(Finishing(event, len(finalists), numbers)),
         )
     return result.history, result.stop
 
 
+def _conclude(job: Job, found: History, finals: History, stop: Stopped, tell: OnProgress) -> SearchOutcome:
+    finalists, winner = job.finalists(found), finals.best
+    assert winner is not None, "called with a complete final training"
+    tell(Exporting(finalists[winner.number].number, winner.metrics[OBJECTIVE.name], job.out / "export"))
+    try:
+        return write_outcome(job, found, finals, job.final_directory(finalists), stop)
+    except OSError as error:
+        raise StudyError(
+            f"{job.out}: the result cannot be written ({error}); when that is mended, the same command "
+            "goes on"
+        ) from error
+
+
 def _all_failed(directory: Path, history: History) -> str:
+    if not history.failed:
+        return f"{directory}: the time was over before the first trial began; give more minutes"
     first = history.failed[0]
+    what = "the only trial" if len(history) == 1 else f"all {len(history)} trials"
     return (
-        f"{directory}: all {len(history)} trials failed; the first because: {first.reason}. "
-        f"See {directory / 'trials' / str(first.number)}"
+        f"{directory}: {what} failed; the first because: {first.reason}. What it did and printed is in "
+        f"{directory / 'trials' / str(first.number)}; mend the cause, then use another run directory"
     )

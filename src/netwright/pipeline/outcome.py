@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shlex
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,11 +14,12 @@ from netwright.errors import StudyError
 from netwright.estimators.trained import NETWORK, HeldOutResult, evaluate_held_out, pixel_statistics
 from netwright.export import Accuracy, Card, DataFacts, SearchFacts, export_onnx, load, save, write_card
 from netwright.export.card import installed_versions
-from netwright.ir.cost import cost
+from netwright.ir.cost import Cost, cost
+from netwright.ir.graph import Graph
 from netwright.pipeline.config import SearchConfig
 from netwright.report import Accuracy as ReportedAccuracy
 from netwright.report import Candidate, ReportContent, Snippet, write_report
-from netwright.study import History, Stopped
+from netwright.study import History, Stopped, StopReason
 from netwright.trial import Trial
 
 if TYPE_CHECKING:
@@ -59,12 +59,28 @@ class SearchOutcome:
         return self.config.out / EXPORT
 
 
-def read_outcome(config: SearchConfig) -> SearchOutcome | None:
-    """The outcome of an earlier call of the same job, or None if it is not finished."""
-    result = read_result(config.out)
-    if result is None or result["config"] != config.identity():
+def read_outcome(job: Job) -> SearchOutcome | None:
+    """The outcome of an earlier call of the same job, or None if it is not finished.
+
+    A job is finished too if it has searched for longer than is asked for now.
+    """
+    result = read_result(job.out)
+    if result is None or result["settings"] != job.identity() or not _enough(result, job):
         return None
-    return SearchOutcome(config, result, already=True)
+    return SearchOutcome(job.config, result, already=True)
+
+
+def _enough(result: Mapping[str, Any], job: Job) -> bool:
+    """Whether a search with the limits of this job would not go on from this result."""
+    stop, minutes = result["stop"], job.config.minutes
+    seconds = result["search_seconds"]
+    if stop["reason"] == StopReason.DEADLINE.value:
+        seconds = max(seconds, stop["minutes"] * 60)
+    return (
+        stop["reason"] == StopReason.EXHAUSTED.value
+        or result["trials"] >= job.trials
+        or (minutes is not None and seconds >= minutes * 60)
+    )
 
 
 def read_result(out: Path) -> Mapping[str, Any] | None:
@@ -76,19 +92,30 @@ def read_result(out: Path) -> Mapping[str, Any] | None:
     path = out / RESULT
     try:
         result = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, ValueError) as error:
         raise StudyError(
             f"{path}: expected the JSON of a finished search ({error}); delete it to go on"
         ) from None
     if not isinstance(result, dict) or result.get("format") != FORMAT:
-        raise StudyError(f"{path}: written by another version of netwright; delete it to write it anew")
+        raise StudyError(
+            f"{path}: expected format {FORMAT}, got another one, of another version of netwright; "
+            "delete it to write it anew"
+        )
     return result
 
 
 def write_outcome(job: Job, found: History, finals: History, folder: Path, stop: Stopped) -> SearchOutcome:
-    """Test the best of the finals, once, and write everything; ``result.json`` comes last."""
+    """Test the best of the finals, once, and write everything; ``result.json`` comes last.
+
+    Args:
+        job: the job.
+        found: the trials of the search.
+        finals: the final trainings, at least one of them complete.
+        folder: where the networks of the final trainings are kept.
+        stop: how the search ended.
+    """
     winner = finals.best
     assert winner is not None, "called with a complete final training"
     architecture = winner.proposal.architecture
@@ -102,7 +129,7 @@ def write_outcome(job: Job, found: History, finals: History, folder: Path, stop:
     export_onnx(network, graph, export / ONNX, metadata={"classes": json.dumps(job.data.classes)})
     write_card(export, card)
     write_report(job.out / REPORT, _content(job, found, finals, winner, held_out))
-    result = _result(job, found, finals, winner, held_out, card)
+    result = _result(job, found, finals, winner, held_out, card, stop)
     _write_atomically(job.out / RESULT, json.dumps(result, indent=1, allow_nan=False))
     return SearchOutcome(job.config, result, already=False, stop=stop)
 
@@ -140,7 +167,7 @@ def _card(job: Job, found: History, finals: History, winner: Trial, held_out: He
             test=job.data.test_size,
             notes=job.data.notes,
         ),
-        costs=cost(graph, dtype=job.space.dtype).totals(),
+        costs=_cost(job, graph).totals(),
         accuracy=Accuracy(
             validation=_validation(winner),
             test=held_out.evaluation.accuracy,
@@ -172,12 +199,12 @@ def _content(
 ) -> ReportContent:
     architecture = winner.proposal.architecture
     graph = job.space.to_graph(architecture)
-    costs = cost(graph, dtype=job.space.dtype)
+    costs = _cost(job, graph)
     evaluation = held_out.evaluation
     validation, images = _validation(winner), len(job.rows.validation_indices)
     return ReportContent(
         title=f"The best network for {job.data.name}",
-        command=command_line(job.config),
+        command=job.command,
         data=job.data.name,
         data_fingerprint=job.data.fingerprint,
         space=job.space.name,
@@ -217,16 +244,23 @@ def _content(
 
 
 def _result(
-    job: Job, found: History, finals: History, winner: Trial, held_out: HeldOutResult, card: Card
+    job: Job,
+    found: History,
+    finals: History,
+    winner: Trial,
+    held_out: HeldOutResult,
+    card: Card,
+    stop: Stopped,
 ) -> dict[str, Any]:
     architecture = winner.proposal.architecture
-    costs = cost(job.space.to_graph(architecture), dtype=job.space.dtype)
+    costs = _cost(job, job.space.to_graph(architecture))
     return {
         "format": FORMAT,
         "architecture": {"key": architecture.key, **architecture.to_dict()},
         "validation_accuracy": _validation(winner),
         "test_accuracy": held_out.evaluation.accuracy,
         "test_standard_error": held_out.evaluation.standard_error,
+        "test_images": held_out.evaluation.count,
         "costs": costs.to_dict(),
         "budget": job.budget.to_dict(),
         "fits": job.budget.check(costs.totals()).fits,
@@ -245,10 +279,15 @@ def _result(
         "process_seconds": round(sum(trial.seconds for trial in (*found, *finals)), 3),
         "fidelity": job.fidelity,
         "epochs": job.recipe.epochs,
-        "command": command_line(job.config),
+        "command": job.command,
         "versions": dict(card.versions),
-        "config": job.config.identity(),
+        "stop": {"reason": stop.reason.value, "minutes": job.config.minutes},
+        "settings": job.identity(),
     }
+
+
+def _cost(job: Job, graph: Graph) -> Cost:
+    return cost(graph, dtype=job.space.dtype, memory_model=job.space.memory_model)
 
 
 def _finalist(trial: Trial) -> dict[str, Any]:
@@ -267,23 +306,6 @@ def _validation(trial: Trial) -> float:
 
 def _standard_error(share: float, count: int) -> float:
     return float((share * (1 - share) / count) ** 0.5)
-
-
-def command_line(config: SearchConfig) -> str:
-    """The command that repeats a job: what differs from the defaults."""
-    words = ["netwright", "search"]
-    for name, field in SearchConfig.model_fields.items():
-        value = getattr(config, name)
-        if value == field.default or (name == "options" and not value):
-            continue
-        if name == "options":
-            for option, setting in value.items():
-                words += ["--option", f"{option}={setting}"]
-        elif isinstance(value, bool):
-            words.append(f"--{name.replace('_', '-')}")
-        else:
-            words += [f"--{name.replace('_', '-')}", str(value)]
-    return shlex.join(words)
 
 
 def _snippets(job: Job, shape: tuple[int, ...]) -> tuple[Snippet, ...]:

@@ -52,26 +52,71 @@ class Checked:
 
 
 @dataclass(frozen=True, slots=True)
+class Planned:
+    """What will be done is known, and something is left to do.
+
+    Attributes:
+        trials: number of trials, or None where only the time is limited.
+        fitting: whether ``trials`` is less than was asked for, since no more architectures fit.
+        minutes: time for the search, or None.
+        workers: trials at a time.
+        epochs: epochs of a full training.
+        fidelity: share of it that a trial gets.
+        top: number of architectures that are trained in full.
+    """
+
+    trials: int | None
+    fitting: bool
+    minutes: float | None
+    workers: int
+    epochs: int
+    fidelity: float
+    top: int
+
+
+@dataclass(frozen=True, slots=True)
 class Searching:
-    """Something happened in the search."""
+    """Something happened in the search.
+
+    Attributes:
+        event: what.
+        trials: number of trials, or None where only the time is limited.
+        seconds_left: until no further trial is begun, or None where the time is not limited.
+    """
 
     event: Event
     trials: int | None
+    seconds_left: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Finishing:
-    """Something happened in the final trainings."""
+    """Something happened in the final trainings.
+
+    Attributes:
+        event: what; its numbers count the final trainings.
+        trials: how many there are.
+        numbers: for each of them the trial of the search that had its architecture.
+    """
 
     event: Event
     trials: int
+    numbers: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Exporting:
-    """The winner is known and is being written."""
+    """The winner is known and is being tested and written.
 
+    Attributes:
+        trial: the trial of the search that had its architecture.
+        validation_accuracy: 0 to 1, after the full training.
+        folder: where the network goes.
+    """
+
+    trial: int
+    validation_accuracy: float
     folder: Path
 
 
-Progress = Loaded | Checked | Searching | Finishing | Exporting
+Progress = Loaded | Checked | Planned | Searching | Finishing | Exporting

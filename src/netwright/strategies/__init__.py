@@ -1,8 +1,10 @@
 """Search strategies: they propose architectures from the trials so far."""
 
 from netwright.strategies.evolution import Evolution
+from netwright.strategies.fidelity import AtFidelity
+from netwright.strategies.listed import Listed
 from netwright.strategies.permutation import Permutation
 from netwright.strategies.random_search import RandomSearch
 from netwright.strategies.registry import STRATEGIES, make_strategy
 
-__all__ = ["STRATEGIES", "Evolution", "Permutation", "RandomSearch", "make_strategy"]
+__all__ = ["STRATEGIES", "AtFidelity", "Evolution", "Listed", "Permutation", "RandomSearch", "make_strategy"]

@@ -1,0 +1,42 @@
+"""What ``netwright search`` and ``netwright show`` say about the result of a search."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from netwright.devices import Budget
+
+
+def fit_lines(result: Mapping[str, Any]) -> list[str]:
+    """Say whether the winner fits, with a line for each limit.
+
+    Args:
+        result: the content of ``result.json``.
+    """
+    budget = Budget.from_dict(result["budget"])
+    if not budget:
+        return ["no budget was given"]
+    costs = {name: value for name, value in result["costs"].items() if isinstance(value, int)}
+    verdict = "fits the budget" if result["fits"] else "does not fit the budget"
+    return [verdict, *(f"  {line}" for line in budget.check(costs).explain())]
+
+
+def duration(seconds: float) -> str:
+    """Write a time in seconds, minutes or hours.
+
+    >>> duration(12.4), duration(240), duration(10_000)
+    ('12 s', '4 min', '2.8 h')
+    """
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 90 * 60 else f"{seconds / 3600:.1f} h"
+
+
+def trials_of(count: int) -> str:
+    """Write a number of trials.
+
+    >>> trials_of(1), trials_of(16)
+    ('1 trial', '16 trials')
+    """
+    return "1 trial" if count == 1 else f"{count} trials"

@@ -1,0 +1,156 @@
+"""Everything that netwright registers keeps the laws, by being registered."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from functools import partial
+
+import pytest
+
+from netwright import blocks as B
+from netwright.estimators.trained import Task, TrainedAccuracy
+from netwright.ir.graph import Graph
+from netwright.ir.ops import OPS
+from netwright.models import MODELS, build_model
+from netwright.nn.data import load_data
+from netwright.nn.recipe import Recipe
+from netwright.space import ExpressionSpace, choice, compile_space, rank, repeat, sequential, size, unrank
+from netwright.spaces.catalog import SPACES
+from netwright.strategies import STRATEGIES, make_strategy
+from netwright.testing import (
+    OP_CASES,
+    EstimatorLaws,
+    ExpressionSpaceLaws,
+    GraphLaws,
+    OpCase,
+    OpLaws,
+    StrategyLaws,
+    example_space,
+)
+from netwright.testing.strategies import search
+from netwright.trial import Estimator, Metric, Proposal, Strategy
+
+ACCURACY = Metric("accuracy", "share", "maximize")
+
+
+def test_every_op_has_a_case() -> None:
+    assert {type(case.op) for case in OP_CASES} == set(OPS)
+
+
+class TestOps(OpLaws):
+    @pytest.fixture(params=OP_CASES, ids=lambda case: str(case.op))
+    def case(self, request: pytest.FixtureRequest) -> OpCase:
+        case: OpCase = request.param
+        return case
+
+
+# Small enough to be run in float64; the published figures at full size are tested beside the models.
+SMALL = {"resolution": "64", "classes": "10"}
+NARROW = {name: {"width": "0.25"} for name in MODELS if name.startswith(("resnet", "mobilenet"))}
+
+
+@pytest.fixture(scope="module", params=list(MODELS))
+def model(request: pytest.FixtureRequest) -> Graph:
+    return build_model(request.param, {**SMALL, **NARROW.get(request.param, {})})
+
+
+class TestModels(GraphLaws):
+    @pytest.fixture
+    def graph(self, model: Graph) -> Graph:
+        return model
+
+
+SHAPES = {"28x28": (1, 28, 28), "96x96": (3, 96, 96)}
+COMPILED: dict[str, Callable[[], ExpressionSpace]] = {
+    **{
+        f"{name} {size}": partial(entry.factory, shape, 10)
+        for name, entry in SPACES.items()
+        for size, shape in SHAPES.items()
+    },
+    "example": example_space,
+    "residual": lambda: residual(),
+}
+
+
+def residual() -> ExpressionSpace:
+    """Blocks of ResNets in another number format, under the other memory model."""
+    body = choice(B.basic(out=8), B.bottleneck(out=8))
+    return compile_space(
+        sequential(
+            B.conv_bn_act(out=choice(4, 8), padding="symmetric"),
+            repeat("stage", body, depth=choice(1, 2)),
+            B.depthwise(kernel=choice(3, 5)),
+            B.classifier(classes=2),
+            input=(3, 8, 8),
+        ),
+        "residual",
+        dtype="float32",
+        memory_model="inplace-depthwise",
+    )
+
+
+@pytest.fixture(scope="module", params=list(COMPILED))
+def compiled(request: pytest.FixtureRequest) -> ExpressionSpace:
+    return COMPILED[request.param]()
+
+
+class TestSpaces(ExpressionSpaceLaws):
+    @pytest.fixture
+    def space(self, compiled: ExpressionSpace) -> ExpressionSpace:
+        return compiled
+
+
+class TestStrategies(StrategyLaws):
+    any_order = True
+
+    @pytest.fixture(params=list(STRATEGIES))
+    def strategy(self, request: pytest.FixtureRequest) -> Strategy:
+        return make_strategy(request.param)
+
+
+class TestRandomSearch(StrategyLaws):
+    any_order = True
+    without_replacement = True
+
+    @pytest.fixture
+    def strategy(self) -> Strategy:
+        return make_strategy("random")
+
+    def test_seeds_lead_everywhere(self, strategy: Strategy, space: ExpressionSpace) -> None:
+        """The first proposals of 200 seeds, in four equal parts of the space: 50 each, give or take 18."""
+        firsts = [search(strategy, space, {}, ACCURACY, seed=seed, trials=1)[0] for seed in range(200)]
+        quarters = Counter(4 * rank(space, first.proposal.architecture) // size(space) for first in firsts)
+        assert sorted(quarters) == [0, 1, 2, 3]
+        assert all(32 <= number <= 68 for number in quarters.values())
+
+
+class TestSmallEvolution(StrategyLaws):
+    """A population that is full soon, so that most proposals are children."""
+
+    any_order = True
+
+    @pytest.fixture
+    def strategy(self) -> Strategy:
+        return make_strategy("evolution", population=5, tournament=3)
+
+
+@pytest.fixture(scope="module")
+def trained() -> TrainedAccuracy:
+    task = Task("digits", load_data("digits").fingerprint, validation_share=0.2, seed=0)
+    recipe = Recipe(epochs=4, batch_size=64, learning_rate=0.1)
+    return TrainedAccuracy(task, SPACES["mobilenet-tiny"].factory((1, 8, 8), 10), recipe)
+
+
+class TestTrainedAccuracy(EstimatorLaws):
+    """Two epochs on digits of the first network of a space."""
+
+    @pytest.fixture
+    def estimator(self, trained: TrainedAccuracy) -> Estimator:
+        return trained
+
+    @pytest.fixture
+    def proposal(self, trained: TrainedAccuracy) -> Proposal:
+        space = trained.space
+        assert isinstance(space, ExpressionSpace)
+        return Proposal(0, unrank(space, 0), fidelity=0.5)
