@@ -52,11 +52,17 @@ def those_that_fit(costs: Costs, budget: dict[str, int]) -> set[Architecture]:
     }
 
 
+def coarsen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave no room for exact counts, so that costs are rounded."""
+    monkeypatch.setattr(importlib.import_module("netwright.space.fitting"), "UNFOLDED_LIMIT", 0)
+    monkeypatch.setattr(importlib.import_module("netwright.space.tables"), "WORK_LIMIT", 100)
+
+
 @pytest.fixture(params=["exact grid", "coarse grid"])
 def coarse(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
     """Whether the space can afford only a grid on which more candidates seem to fit than do."""
     if request.param == "coarse grid":
-        monkeypatch.setattr(importlib.import_module("netwright.space.fitting"), "WORK_LIMIT", 100)
+        coarsen(monkeypatch)
     return bool(request.param == "coarse grid")
 
 
@@ -141,7 +147,7 @@ def uneven(seen: Counter[Architecture], expected: float) -> float:
 def test_every_place_of_the_sequence_is_uniform(
     small: ExpressionSpace, costs: Costs, accuracy: Metric, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(importlib.import_module("netwright.space.fitting"), "WORK_LIMIT", 100)
+    coarsen(monkeypatch)
     for budget in ({}, median_budget(costs)):
         fitting = those_that_fit(costs, budget)
         draws = 20 * len(fitting)
@@ -162,7 +168,7 @@ def test_nothing_fits(small: ExpressionSpace, costs: Costs, accuracy: Metric) ->
 def test_candidates_of_which_none_fits(
     small: ExpressionSpace, costs: Costs, accuracy: Metric, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(importlib.import_module("netwright.space.fitting"), "WORK_LIMIT", 100)
+    coarsen(monkeypatch)
     state = RANDOM.init(small, median_budget(costs), accuracy, seed=0)
     none_fits = replace(state, candidates=replace(state.candidates, limits=(("macs", 5),)))
     with pytest.raises(BudgetError, match="the smallest needs macs 13,080; the budget is 5"):
@@ -172,7 +178,7 @@ def test_candidates_of_which_none_fits(
 def test_it_gives_up_where_practically_nothing_fits(
     small: ExpressionSpace, costs: Costs, accuracy: Metric, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(importlib.import_module("netwright.space.fitting"), "WORK_LIMIT", 100)
+    coarsen(monkeypatch)
     monkeypatch.setattr(importlib.import_module("netwright.strategies.random_search"), "MISSES", 0)
     budget = median_budget(costs)
     state = RANDOM.init(small, budget, accuracy, seed=0)

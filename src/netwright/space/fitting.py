@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from netwright.space.diagram import PEAK, SUMS, Diagram
+from netwright.space.diagram import PEAK, SUMS, Diagram, DiagramNode, Edge
 from netwright.space.tables import CompletionTables, plan, tabulate
+
+UNFOLDED_LIMIT = 20_000
+"""Nodes up to which what was spent is kept in them rather than tabulated."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +107,11 @@ def fit(
         return None
     if not binding:
         return Fitting(True, reduced.counts[reduced.root], (_Everything(reduced),))
+    known, unfolded = _unfolded(reduced, binding)
+    if known and unfolded is None:
+        return None
+    if unfolded is not None:
+        return Fitting(True, unfolded.counts[unfolded.root], (_Everything(unfolded),))
     parts: list[CompletionTables] = []
     exact = True
     split = _split(reduced, [index for index, _ in binding])
@@ -116,6 +124,64 @@ def fit(
         if tables.total:
             parts.append(tables)
     return Fitting(exact, sum(part.total for part in parts), tuple(parts)) if parts else None
+
+
+def _unfolded(diagram: Diagram, binding: Sequence[tuple[int, int]]) -> tuple[bool, Diagram | None]:
+    """Keep what is left of the limits in the nodes, which is exact.
+
+    Where few sums occur (small spaces, however many costs are limited) this needs no grid. What can no longer
+    exceed a limit is forgotten, so that nodes fall together.
+
+    Returns:
+        Whether that takes few enough nodes, and then the diagram of what fits, None if nothing does.
+    """
+    least = [diagram.best(SUMS[index], min) for index, _ in binding]
+    most = [diagram.best(SUMS[index], max) for index, _ in binding]
+    start = tuple(limit - diagram.base_sums[index] for index, limit in binding)
+    rooms: list[dict[tuple[int | None, ...], None]] = [{} for _ in diagram.nodes]
+
+    def entered(node: int, room: tuple[int | None, ...]) -> tuple[int | None, ...] | None:
+        """What is left on entry of a node: None for a limit that holds anyway, or no tuple if one cannot."""
+        left: list[int | None] = []
+        for r, low, high in zip(room, least, most, strict=True):
+            if r is not None and r < low[node]:
+                return None
+            left.append(None if r is None or r >= high[node] else r)
+        return tuple(left)
+
+    def after(room: tuple[int | None, ...], edge: Edge) -> tuple[int | None, ...]:
+        pairs = zip(room, binding, strict=True)
+        return tuple(None if r is None else r - edge.sums[index] for r, (index, _) in pairs)
+
+    first = entered(diagram.root, start)
+    if first is None:
+        return True, None
+    rooms[diagram.root][first] = None
+    states = 1
+    for node in range(diagram.root, -1, -1):
+        for room in rooms[node]:
+            for edge in diagram.nodes[node].edges:
+                left = entered(edge.child, after(room, edge))
+                if left is not None and left not in rooms[edge.child]:
+                    rooms[edge.child][left] = None
+                    states += 1
+        if states > UNFOLDED_LIMIT:
+            return False, None
+    number: dict[tuple[int, tuple[int | None, ...]], int] = {}
+    nodes: list[DiagramNode] = []
+    for node, here in enumerate(diagram.nodes):
+        for room in rooms[node]:
+            edges = []
+            for edge in here.edges:
+                left = entered(edge.child, after(room, edge))
+                if left is not None and (edge.child, left) in number:
+                    edges.append(edge._replace(child=number[edge.child, left]))
+            if edges or here.decision < 0:
+                number[node, room] = len(nodes)
+                nodes.append(DiagramNode(here.decision, tuple(edges)))
+    if (diagram.root, first) not in number:
+        return True, None
+    return True, Diagram(tuple(nodes), diagram.base_sums, diagram.base_peak)
 
 
 def _split(diagram: Diagram, terms: Sequence[int]) -> tuple[Diagram, ...]:
