@@ -43,11 +43,9 @@ def test_unknown_name() -> None:
 
 
 @pytest.mark.parametrize(
-    "first", ["import netwright.search", "from netwright.search import search", "import netwright"]
+    "first", ["import netwright.pipeline", "import netwright.cli.search", "import netwright"]
 )
 def test_search_is_the_function_whatever_was_imported_first(first: str) -> None:
-    code = (
-        f"{first}\nimport netwright, sys\nprint(netwright.search is sys.modules['netwright.search'].search)"
-    )
+    code = f"{first}\nimport netwright\nimport netwright.pipeline as p\nprint(netwright.search is p.search)"
     process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
     assert process.stdout == "True\n", process.stderr

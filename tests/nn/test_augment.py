@@ -124,5 +124,5 @@ def test_seeds_differ() -> None:
 
 def test_digits_must_not_be_mirrored_by_default() -> None:
     assert not find_augmentation("shift").flip
-    with pytest.raises(ConfigError, match=r"expected one of none, shift, .* got 'mixup'"):
+    with pytest.raises(ConfigError, match=r"expected one of none, flip, shift, .* got 'mixup'"):
         find_augmentation("mixup")

@@ -218,7 +218,7 @@ def test_other_senseless_arguments() -> None:
         from_datasets(train, classes=["a", "b", "c"])
     with pytest.raises(DataError, match="one integer or word for each of 20 training rows"):
         from_datasets(train, groups=[1, 2, 3])
-    with pytest.raises(ConfigError, match=r"augmentation: expected one of none, shift.* got 'twirl'"):
+    with pytest.raises(ConfigError, match=r"augmentation: expected one of none, flip, shift.* got 'twirl'"):
         from_datasets(train, augmentation="twirl")
 
 

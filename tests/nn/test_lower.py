@@ -184,9 +184,8 @@ def test_pooling_leaves_the_padding_out(case: Case) -> None:
 
 
 def test_pooling_windows_without_a_pixel_are_refused() -> None:
-    graph = graph_of(Pool("average", (2, 2), (1, 1), (2, 0, 0, 0)), (1, 4, 4))
-    with pytest.raises(GraphError, match=r"op: pool\.padding: expected less than the kernel \(2, 2\)"):
-        build(graph)
+    with pytest.raises(GraphError, match=r"pool\.padding: expected less than the kernel \(2, 2\)"):
+        Pool("average", (2, 2), (1, 1), (2, 0, 0, 0))
 
 
 def test_even_padding_goes_into_the_module() -> None:

@@ -236,11 +236,6 @@ def _activation(op: Activation, inputs: tuple[Shape, ...]) -> Part:
 def _pool(op: Pool, inputs: tuple[Shape, ...]) -> Part:
     _, height, width = inputs[0]
     sides = pad_sides(op.padding, (height, width), op.kernel, op.stride)
-    if max(sides[:2]) >= op.kernel[0] or max(sides[2:]) >= op.kernel[1]:
-        raise GraphError(
-            f"pool.padding: expected less than the kernel {op.kernel}, got {sides} as top, bottom, "
-            "left, right; some windows would hold no pixel at all"
-        )
     # torch.nn pools pad evenly and by half a kernel at most.
     inside = _is_even(sides) and 2 * sides[0] <= op.kernel[0] and 2 * sides[2] <= op.kernel[1]
     padding = (sides[0], sides[2]) if inside else 0
