@@ -9,15 +9,20 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
 
+from netwright.cli.main import main
+from netwright.errors import StudyError
 from netwright.study import read_study
+from netwright.study.locks import DriverLock
+from netwright.study.store import LOCK
 from tests.pipeline.small import history_of
 
 pytestmark = pytest.mark.faults
@@ -63,7 +68,7 @@ def search(out: Path, *options: str, trials: int | None = TRIALS) -> Iterator[Se
     limit = [] if trials is None else ["--trials", str(trials)]
     command = [
         *(sys.executable, "-m", "netwright", "search", "--data", "digits", "--out", str(out), *limit),
-        *("--epochs", "2", "--fidelity", "0.5", "--top", "2", "--max-macs", "300k", *options),
+        *("--epochs", "1", "--fidelity", "0.5", "--top", "2", "--max-macs", "300k", *options),
     ]
     with (
         log.open("w", encoding="utf-8") as errors,
@@ -86,8 +91,9 @@ def finish(out: Path, *options: str, trials: int | None = TRIALS) -> tuple[int, 
 
 def shown(out: Path) -> dict[str, Any]:
     """What ``netwright show --json`` prints, without timings."""
-    command = [sys.executable, "-m", "netwright", "show", str(out), "--json"]
-    content = json.loads(subprocess.run(command, check=True, capture_output=True, timeout=120).stdout)
+    with redirect_stdout(StringIO()) as printed:
+        assert main(["show", str(out), "--json"]) == 0
+    content = json.loads(printed.getvalue())
     for trial in content["trials"]:
         del trial["seconds"]
     if content["result"] is not None:
@@ -148,11 +154,18 @@ def exporting(running: Search) -> bool:
     return "\nexport " in running.said
 
 
-MOMENTS = [first_trials, between, final_trainings, exporting]
-
-
-@pytest.mark.parametrize("workers", ["1", "2"])
-@pytest.mark.parametrize("moment", MOMENTS)
+@pytest.mark.parametrize(
+    ("moment", "workers"),
+    [
+        (first_trials, "1"),
+        (first_trials, "2"),
+        (between, "1"),
+        (between, "2"),
+        (final_trainings, "1"),
+        (final_trainings, "2"),
+        (exporting, "2"),
+    ],
+)
 def test_kill_9_and_the_same_command_again(
     tmp_path: Path, unbroken: Unbroken, moment: Callable[[Search], bool], workers: str
 ) -> None:
@@ -215,20 +228,22 @@ def test_a_trial_that_is_killed_fails_and_the_job_goes_on(tmp_path: Path) -> Non
     assert content["result"]["failed_trials"] == 1
 
 
-@pytest.mark.parametrize("moment", [first_trials, final_trainings, exporting])
-def test_a_second_search_in_the_same_run_directory_is_refused(
-    tmp_path: Path, moment: Callable[[Search], bool]
-) -> None:
+def test_a_second_search_in_the_same_run_directory_is_refused(tmp_path: Path) -> None:
     out = tmp_path / "run"
     with search(out, "--workers", "2") as running:
-        running.wait_until(moment)
+        running.wait_until(first_trials)
         second = subprocess.run(running.process.args, capture_output=True, text=True, timeout=120)
         assert (second.returncode, second.stdout) == (2, "")
         last = second.stderr.splitlines()[-1]
         assert last.startswith(f"error: {out}: another search is running in this run directory (process ")
         assert f"process {running.process.pid} on" in last
+        for moment in (final_trainings, exporting):  # to the end
+            running.wait_until(moment)
+            with pytest.raises(StudyError, match="another search is running"):
+                DriverLock(out / LOCK)
         running.end()
         assert running.process.returncode == 0, running.said
+    DriverLock(out / LOCK).release()
 
 
 def test_minutes_bound_the_search_and_are_recorded(tmp_path: Path, unbroken: Unbroken) -> None:

@@ -44,6 +44,7 @@ from netwright.study import (
     open_study,
     run_search,
 )
+from netwright.study.interrupts import Interrupts
 from netwright.trial import Strategy, Trial
 
 PRELOAD = ("netwright.estimators.trained", "torch._dynamo")
@@ -426,16 +427,29 @@ def _finish(job: Job, finalists: tuple[Trial, ...], tell: OnProgress) -> tuple[H
 
 
 def _conclude(job: Job, found: History, finals: History, stop: Stopped, tell: OnProgress) -> SearchOutcome:
+    """Test and write; Ctrl-C is noticed between the steps, since torch's exporter may swallow it."""
     finalists, winner = job.finalists(found), finals.best
     assert winner is not None, "called with a complete final training"
     tell(Exporting(finalists[winner.number].number, winner.metrics[OBJECTIVE.name], job.out / "export"))
-    try:
-        return write_outcome(job, found, finals, job.final_directory(finalists), stop)
-    except OSError as error:
-        raise StudyError(
-            f"{job.out}: the result cannot be written ({error}); when that is mended, the same command "
-            "goes on"
-        ) from error
+    with Interrupts() as interrupts:
+        try:
+            outcome = write_outcome(
+                job,
+                found,
+                finals,
+                job.final_directory(finalists),
+                stop,
+                interrupted=lambda: interrupts.signal is not None,
+            )
+        except OSError as error:
+            raise StudyError(
+                f"{job.out}: the result cannot be written ({error}); when that is mended, the same command "
+                "goes on"
+            ) from error
+    if outcome is None:
+        cut = replace(stop, reason=StopReason.INTERRUPTED, signal=interrupts.signal)
+        return SearchOutcome(job.config, None, False, cut)
+    return outcome
 
 
 def _all_failed(directory: Path, history: History) -> str:

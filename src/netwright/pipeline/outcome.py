@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -65,7 +65,7 @@ def read_outcome(job: Job) -> SearchOutcome | None:
     A job is finished too if it has searched for longer than is asked for now.
     """
     result = read_result(job.out)
-    if result is None or result["settings"] != job.identity() or not _enough(result, job):
+    if result is None or result.get("settings") != job.identity() or not _enough(result, job):
         return None
     return SearchOutcome(job.config, result, already=True)
 
@@ -106,7 +106,15 @@ def read_result(out: Path) -> Mapping[str, Any] | None:
     return result
 
 
-def write_outcome(job: Job, found: History, finals: History, folder: Path, stop: Stopped) -> SearchOutcome:
+def write_outcome(
+    job: Job,
+    found: History,
+    finals: History,
+    folder: Path,
+    stop: Stopped,
+    *,
+    interrupted: Callable[[], bool],
+) -> SearchOutcome | None:
     """Test the best of the finals, once, and write everything; ``result.json`` comes last.
 
     Args:
@@ -115,18 +123,29 @@ def write_outcome(job: Job, found: History, finals: History, folder: Path, stop:
         finals: the final trainings, at least one of them complete.
         folder: where the networks of the final trainings are kept.
         stop: how the search ended.
+        interrupted: asked between the steps that take seconds.
+
+    Returns:
+        The outcome, or None if it was interrupted: then there is no ``result.json``, and to call it again
+        gives the same.
     """
     winner = finals.best
     assert winner is not None, "called with a complete final training"
     architecture = winner.proposal.architecture
     workdir = folder / "trials" / str(winner.number)
     held_out = evaluate_held_out(job.task, job.space, architecture, workdir)
+    if interrupted():
+        return None
     graph = job.space.to_graph(architecture)
     network = load(workdir / NETWORK)
     card = _card(job, found, finals, winner, held_out)
     export = job.out / EXPORT
+    # A result of fewer trials must not stand beside the files of this one.
+    (job.out / RESULT).unlink(missing_ok=True)
     save(export, graph, network)
     export_onnx(network, graph, export / ONNX, metadata={"classes": json.dumps(job.data.classes)})
+    if interrupted():
+        return None
     write_card(export, card)
     write_report(job.out / REPORT, _content(job, found, finals, winner, held_out))
     result = _result(job, found, finals, winner, held_out, card, stop)
