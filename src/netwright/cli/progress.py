@@ -213,9 +213,9 @@ def _plan(plan: Planned) -> str:
     trials = "trials" if plan.trials is None else trials_of(plan.trials)
     if plan.fitting:
         trials += " (no more networks fit)"
-    epochs = f"about {plan.epochs * plan.fidelity:.2g} epochs each"
+    share = plan.epochs * plan.fidelity
+    each = f"about {share:.2g} epochs each" if share < 10 else f"about {share:.0f} epochs each"
     limit = "" if plan.minutes is None else f" for {plan.minutes:g} minutes"
     best = "the best one" if plan.top == 1 else f"the best {plan.top}"
-    return (
-        f"{trials} of {epochs}{limit}, {plan.workers} at a time; then {best} in full ({plan.epochs} epochs)"
-    )
+    full = "1 epoch" if plan.epochs == 1 else f"{plan.epochs} epochs"
+    return f"{trials} of {each}{limit}, {plan.workers} at a time; then {best} in full ({full})"
