@@ -192,7 +192,7 @@ class TestHeldOut:
         assert isinstance(size, int)
         with torch.inference_mode():
             guesses = load(tmp_path / NETWORK)(prepare(images, size, scale.mean, scale.std)).argmax(1).numpy()
-        evaluation, confusion = held_out.evaluation, np.array(held_out.confusion)
+        evaluation, confusion = held_out, np.array(held_out.confusion)
         assert evaluation.accuracy == pytest.approx((guesses == labels).mean(), abs=1e-9)
         assert evaluation.count == confusion.sum() == 359
         assert confusion.trace() == (guesses == labels).sum()

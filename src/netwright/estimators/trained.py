@@ -7,7 +7,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from netwright.errors import DataError
@@ -137,22 +136,9 @@ def pixel_statistics(data: Data, rows: Split) -> Statistics:
     return statistics(data.images[rows.train_indices])
 
 
-@dataclass(frozen=True, slots=True)
-class HeldOutResult:
-    """How a network does on the test set.
-
-    Attributes:
-        evaluation: accuracy and loss, overall and by class.
-        confusion: numbers of images by true class (rows) and predicted class (columns).
-    """
-
-    evaluation: Evaluation
-    confusion: tuple[tuple[int, ...], ...]
-
-
 def evaluate_held_out(
     task: Task, space: SearchSpace, architecture: Architecture, workdir: Path
-) -> HeldOutResult:
+) -> Evaluation:
     """Open the test set and evaluate a kept network on it; to be done once in a search.
 
     Args:
@@ -167,9 +153,4 @@ def evaluate_held_out(
     scale = pixel_statistics(data, rows)
     images, labels = open_test_set(data)
     inputs = prepare(images, (shape[1], shape[2]), scale.mean, scale.std)
-    evaluation = evaluate(network, inputs, torch.tensor(labels))
-    with torch.inference_mode():
-        guesses = torch.cat([network(chunk).argmax(1) for chunk in inputs.split(512)]).numpy()
-    counts = np.zeros((len(data.classes), len(data.classes)), dtype=np.int64)
-    np.add.at(counts, (labels, guesses), 1)
-    return HeldOutResult(evaluation, tuple(tuple(int(n) for n in row) for row in counts))
+    return evaluate(network, inputs, torch.tensor(labels))

@@ -47,12 +47,14 @@ class Evaluation:
         loss: mean cross-entropy in nats, without smoothing and class weights.
         count: number of images.
         class_accuracy: share of right answers among the images of each class; NaN for a class without any.
+        confusion: numbers of images by true class (rows) and predicted class (columns).
     """
 
     accuracy: float
     loss: float
     count: int
     class_accuracy: tuple[float, ...]
+    confusion: tuple[tuple[int, ...], ...]
 
     @property
     def standard_error(self) -> float:
@@ -157,7 +159,7 @@ def evaluate(module: nn.Module, inputs: Tensor, labels: Tensor, batch: int = 512
     """
     inputs, labels = _checked(inputs, labels, "evaluate", inputs.device)
     outputs = _outputs(module, inputs, labels)
-    right = torch.zeros(outputs, dtype=torch.int64)
+    confusion = torch.zeros(outputs * outputs, dtype=torch.int64)
     loss = 0.0
     mode = module.training
     module.eval()
@@ -166,14 +168,17 @@ def evaluate(module: nn.Module, inputs: Tensor, labels: Tensor, batch: int = 512
             target = labels[start : start + batch]
             logits = module(inputs[start : start + batch])
             loss += F.cross_entropy(logits, target, reduction="sum").item()
-            right += torch.bincount(target[logits.argmax(1) == target].cpu(), minlength=outputs)
+            pairs = target * outputs + logits.argmax(1)
+            confusion += torch.bincount(pairs.cpu(), minlength=outputs * outputs)
     module.train(mode)
-    count = torch.bincount(labels.cpu(), minlength=outputs)
+    confusion = confusion.reshape(outputs, outputs)
+    right, count = confusion.diagonal(), confusion.sum(1)
     return Evaluation(
         accuracy=int(right.sum()) / len(inputs),
         loss=loss / len(inputs),
         count=len(inputs),
         class_accuracy=tuple((right.double() / count.double()).tolist()),
+        confusion=tuple(tuple(row) for row in confusion.tolist()),
     )
 
 

@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from netwright.errors import StudyError
-from netwright.estimators.trained import NETWORK, HeldOutResult, evaluate_held_out, pixel_statistics
+from netwright.estimators.trained import NETWORK, evaluate_held_out, pixel_statistics
 from netwright.export import Accuracy, Card, DataFacts, SearchFacts, export_onnx, load, save, write_card
 from netwright.export.card import installed_versions
 from netwright.ir.cost import Cost, cost
 from netwright.ir.graph import Graph
+from netwright.nn.train import Evaluation
 from netwright.pipeline.config import SearchConfig
 from netwright.report import Accuracy as ReportedAccuracy
 from netwright.report import Candidate, ReportContent, Snippet, write_report
@@ -163,7 +164,7 @@ def busy_seconds(trials: list[Trial]) -> float:
     return total
 
 
-def _card(job: Job, found: History, finals: History, winner: Trial, held_out: HeldOutResult) -> Card:
+def _card(job: Job, found: History, finals: History, winner: Trial, held_out: Evaluation) -> Card:
     graph = job.space.to_graph(winner.proposal.architecture)
     scale = pixel_statistics(job.data, job.rows)
     channels, height, width = graph.input_shape
@@ -189,7 +190,7 @@ def _card(job: Job, found: History, finals: History, winner: Trial, held_out: He
         costs=_cost(job, graph).totals(),
         accuracy=Accuracy(
             validation=_validation(winner),
-            test=held_out.evaluation.accuracy,
+            test=held_out.accuracy,
             spreads={
                 f"validation, the best {len(finals.completed)} of the search trained in full": tuple(
                     _validation(trial) for trial in finals.top(len(finals))
@@ -213,13 +214,10 @@ def _card(job: Job, found: History, finals: History, winner: Trial, held_out: He
     )
 
 
-def _content(
-    job: Job, found: History, finals: History, winner: Trial, held_out: HeldOutResult
-) -> ReportContent:
+def _content(job: Job, found: History, finals: History, winner: Trial, held_out: Evaluation) -> ReportContent:
     architecture = winner.proposal.architecture
     graph = job.space.to_graph(architecture)
     costs = _cost(job, graph)
-    evaluation = held_out.evaluation
     validation, images = _validation(winner), len(job.rows.validation_indices)
     return ReportContent(
         title=f"The best network for {job.data.name}",
@@ -246,7 +244,7 @@ def _content(
             validation, _standard_error(validation, images), f"standard error, {images:,} images"
         ),
         test=ReportedAccuracy(
-            evaluation.accuracy, evaluation.standard_error, f"standard error, {evaluation.count:,} images"
+            held_out.accuracy, held_out.standard_error, f"standard error, {held_out.count:,} images"
         ),
         seed=job.config.seed,
         search_seconds=busy_seconds([*found]),
@@ -257,7 +255,7 @@ def _content(
         snippets=_snippets(job, graph.input_shape),
         finished=time.time(),
         classes=job.data.classes,
-        class_accuracy=evaluation.class_accuracy,
+        class_accuracy=held_out.class_accuracy,
         confusion=held_out.confusion,
     )
 
@@ -267,7 +265,7 @@ def _result(
     found: History,
     finals: History,
     winner: Trial,
-    held_out: HeldOutResult,
+    held_out: Evaluation,
     card: Card,
     stop: Stopped,
 ) -> dict[str, Any]:
@@ -277,9 +275,9 @@ def _result(
         "format": FORMAT,
         "architecture": {"key": architecture.key, **architecture.to_dict()},
         "validation_accuracy": _validation(winner),
-        "test_accuracy": held_out.evaluation.accuracy,
-        "test_standard_error": held_out.evaluation.standard_error,
-        "test_images": held_out.evaluation.count,
+        "test_accuracy": held_out.accuracy,
+        "test_standard_error": held_out.standard_error,
+        "test_images": held_out.count,
         "costs": costs.to_dict(),
         "budget": job.budget.to_dict(),
         "fits": job.budget.check(costs.totals()).fits,
