@@ -34,7 +34,7 @@ help:
 	@echo 'make slow      the tests that take long'
 	@echo 'make faults    the tests that kill and exhaust real processes'
 	@echo 'make browser   the tests that open pages in headless Chromium'
-	@echo 'make doctest   the examples in the docstrings'
+	@echo 'make doctest   the examples in the docstrings and in docs/'
 	@echo 'make lint      ruff: rules and format    (make format mends them)'
 	@echo 'make types     mypy --strict'
 	@echo 'make layers    imports go downwards only'
@@ -77,7 +77,7 @@ browser: $(STAMP_DEV)
 	$(PYTEST) -m browser $(PYTEST_ARGS)
 
 doctest: $(STAMP_DEV)
-	$(PYTEST) --doctest-modules src $(PYTEST_ARGS)
+	$(PYTEST) --doctest-modules --doctest-glob='*.md' src docs/spaces.md $(PYTEST_ARGS)
 
 lint: $(STAMP_DEV)
 	$(VENV)/bin/ruff check .

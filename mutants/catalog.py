@@ -37,8 +37,10 @@ FRONTIER = "tests/space/test_frontier.py"
 COUNTING = "tests/space/test_counting.py"
 VARIATION = "tests/space/test_variation.py"
 BRUTE_FORCE = "tests/space/test_brute_force.py"
+COMPOSED = "tests/space/test_composed.py"
+DISTRIBUTION = "tests/space/test_distributions.py"
 EVOLUTION = "tests/strategies/test_evolution.py"
-PERMUTATION = "tests/strategies/test_permutation.py"
+PERMUTATION = "tests/space/test_permutation.py"
 LAWS_OF_EVOLUTION = "tests/testing/test_registered.py::TestSmallEvolution"
 LAWS_OF_RANDOM = "tests/testing/test_registered.py::TestRandomSearch"
 BUDGET = "tests/devices/test_budget.py"
@@ -236,21 +238,21 @@ _SPACE = (
     ),
     Mutant(
         "nothing is folded across blocks",
-        "space/compile.py",
+        "space/composite.py",
         "(output.shape, totals.fusable),",
         '(output.shape, "closed"),',
         BRUTE_FORCE,
     ),
     Mutant(
         "the peak is that of the last block",
-        "space/compile.py",
-        "peak = max(peak, high)",
-        "peak = high",
+        "space/explorer.py",
+        "sums, peak = plus(sums, added), max(peak, high)",
+        "sums, peak = plus(sums, added), high",
         BRUTE_FORCE,
     ),
     Mutant(
         "a block is remembered without its arguments",
-        "space/compile.py",
+        "space/explorer.py",
         "key = (run.block.function, arguments, signature)",
         "key = (run.block.function, signature)",
         BRUTE_FORCE,
@@ -373,9 +375,103 @@ _TABLES = (
     Mutant(
         "what does not fit after all is drawn",
         "space/counting.py",
-        "        if not self.table.exact:",
-        "        if self.table.exact:",
+        "        if not self.exact:",
+        "        if self.exact:",
         BRUTE_FORCE,
+    ),
+)
+
+_COMPOSED = (
+    Mutant(
+        "a cell is counted at one of its places only",
+        "space/cell_stack.py",
+        "times[number] += 1",
+        "times[number] = 1",
+        COMPOSED,
+    ),
+    Mutant(
+        "all node outputs are concatenated",
+        "space/cell_walk.py",
+        "leaving = [t for t in range(inputs, count) if not state.used >> t & 1]",
+        "leaving = list(range(inputs, count))",
+        COMPOSED,
+    ),
+    Mutant(
+        "operations between nodes are strided too",
+        "space/cell_walk.py",
+        "if outer and self._cell.stride != 1:",
+        "if self._cell.stride != 1:",
+        COMPOSED,
+    ),
+    Mutant(
+        "a tensor that is used again is forgotten in between",
+        "space/cell_memory.py",
+        "Moment(total(sizes, m.pending & mask, m.total), m.pending & ~mask, m.again & ~mask, m.never)",
+        "Moment(m.total, m.pending & ~mask, m.again & ~mask, m.never)",
+        COMPOSED,
+    ),
+    Mutant(
+        "a relu is folded away although others read its input",
+        "space/cell_memory.py",
+        "        if not m.never & mask\n",
+        "",
+        COMPOSED,
+    ),
+    Mutant(
+        "what waits for the sum of a node is not in memory",
+        "space/cell_memory.py",
+        "kept = certain | memory.held | (bit if needed or alias or again else 0)",
+        "kept = certain | (bit if needed or alias or again else 0)",
+        COMPOSED,
+    ),
+    Mutant(
+        "the last output is not held beside the next cell",
+        "space/cell_stack.py",
+        "held[index] = self._meter.bytes(last[0]) if follows else 0",
+        "held[index] = 0",
+        COMPOSED,
+    ),
+    Mutant(
+        "the floor of a cell ignores what is held beside it",
+        "space/cell_stack.py",
+        "max(move.peak - held, 0))",
+        "max(move.peak, 0))",
+        COMPOSED,
+    ),
+    Mutant(
+        "a path may jump over a level",
+        "space/topology.py",
+        "near = (state.path.last - 1, state.path.last, state.path.last + 1)",
+        "near = (state.path.last - 1, state.path.last, state.path.last + 1, state.path.last + 2)",
+        f"{COMPOSED} tests/spaces/test_topology.py",
+    ),
+    Mutant(
+        "visits of a level are not counted",
+        "space/topology.py",
+        "visits = tuple(n + (k == level) for k, n in enumerate(path.visits))",
+        "visits = tuple(max(n, k == level) for k, n in enumerate(path.visits))",
+        COMPOSED,
+    ),
+    Mutant(
+        "quantiles round down",
+        "space/distributions.py",
+        "return max(1, ceil(Fraction(str(share)) * total))",
+        "return max(1, int(Fraction(str(share)) * total))",
+        DISTRIBUTION,
+    ),
+    Mutant(
+        "the lower bound of a distribution rounds costs down as well",
+        "space/distributions.py",
+        "round_up=True, keep=False, share=1 / len(parts))[0]",
+        "round_up=False, keep=False, share=1 / len(parts))[0]",
+        DISTRIBUTION,
+    ),
+    Mutant(
+        "a threshold of the peak excludes itself",
+        "space/distributions.py",
+        "np.searchsorted(limits, edge.peak)",
+        'np.searchsorted(limits, edge.peak, side="right")',
+        DISTRIBUTION,
     ),
 )
 
@@ -383,15 +479,15 @@ _VARIATION = (
     Mutant(
         "a mutation may change nothing",
         "space/variation.py",
-        "range(len(space.decisions[changed].options)) if o != taken[changed]]",
-        "range(len(space.decisions[changed].options))]",
+        "range(len(space.decisions[decision].options)) if o != taken[decision]]",
+        "range(len(space.decisions[decision].options))]",
         VARIATION,
     ),
     Mutant(
         "what becomes active takes its first option",
         "space/variation.py",
-        "option = int(rng.integers(len(space.decisions[node.decision].options)))",
-        "option = 0",
+        "option = node.edges[int(rng.integers(len(node.edges)))].option",
+        "option = node.edges[0].option",
         VARIATION,
     ),
     Mutant(
@@ -486,14 +582,14 @@ _STRATEGIES = (
     ),
     Mutant(
         "the inverse permutation runs forwards",
-        "strategies/permutation.py",
+        "space/permutation.py",
         "range(ROUNDS - 1, -1, -1)",
         "range(ROUNDS)",
         PERMUTATION,
     ),
     Mutant(
         "half of the orders are never taken",
-        "strategies/permutation.py",
+        "space/permutation.py",
         "return position ^ self._round(ROUNDS, 0, 1) if position < 2 <= self.size else position",
         "return position",
         PERMUTATION,
@@ -590,6 +686,7 @@ MUTANTS: tuple[Mutant, ...] = (
     *_PRUNE,
     *_SPACE,
     *_TABLES,
+    *_COMPOSED,
     *_VARIATION,
     *_SEEDING,
     *_STRATEGIES,

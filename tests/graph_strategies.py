@@ -43,8 +43,8 @@ strides = st.tuples(st.integers(1, 3), st.integers(1, 3))
 
 @st.composite
 def paddings(draw: Draw, kernel: tuple[int, int]) -> Any:
-    """Any padding, sides below the kernel's."""
-    vertical, horizontal = st.integers(0, kernel[0] - 1), st.integers(0, kernel[1] - 1)
+    """Any padding, sides below the kernel's; a side may also be cropped by a pixel."""
+    vertical, horizontal = st.integers(-1, kernel[0] - 1), st.integers(-1, kernel[1] - 1)
     explicit = st.tuples(vertical, vertical, horizontal, horizontal)
     return draw(st.sampled_from(["same", "symmetric"]) | explicit)
 
@@ -53,8 +53,8 @@ def paddings(draw: Draw, kernel: tuple[int, int]) -> Any:
 def convolutions(draw: Draw) -> Case:
     groups = draw(st.integers(1, 4))
     kernel = draw(kernels)
-    # Three pixels hold any dilated kernel of up to two taps; a third tap needs five.
-    size = st.integers(5, 9)
+    # Three pixels hold any dilated kernel of up to two taps; a third tap needs five, and cropping two.
+    size = st.integers(7, 9)
     shape = (groups * draw(st.integers(1, 3)), draw(size), draw(size))
     op = Conv(
         out_channels=groups * draw(st.integers(1, 3)),
@@ -71,7 +71,7 @@ def convolutions(draw: Draw) -> Case:
 @st.composite
 def pools(draw: Draw, mode: str | None = None) -> Case:
     kernel = draw(st.tuples(st.integers(1, 4), st.integers(1, 4)))
-    size = st.integers(4, 9)
+    size = st.integers(6, 9)
     op = Pool(
         draw(st.sampled_from(["average", "max"])) if mode is None else mode,  # type: ignore[arg-type]
         kernel,

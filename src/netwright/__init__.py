@@ -24,17 +24,24 @@ if TYPE_CHECKING:
     from netwright.ir.cost import cost as cost
     from netwright.pipeline import search as search
     from netwright.space import Architecture as Architecture
+    from netwright.space import cell as cell
+    from netwright.space import cells as cells
     from netwright.space import choice as choice
+    from netwright.space import choose as choose
     from netwright.space import compile_space as compile_space
     from netwright.space import count as count
     from netwright.space import derived as derived
+    from netwright.space import distribution as distribution
+    from netwright.space import each as each
     from netwright.space import extremes as extremes
+    from netwright.space import five_steps as five_steps
     from netwright.space import place as place
     from netwright.space import rank as rank
     from netwright.space import repeat as repeat
     from netwright.space import sample as sample
     from netwright.space import sequential as sequential
     from netwright.space import size as size
+    from netwright.space import trellis as trellis
     from netwright.space import unrank as unrank
 
     __version__: str
@@ -45,12 +52,18 @@ __all__ = [
     "__version__",
     "blocks",
     "budget_for",
+    "cell",
+    "cells",
     "choice",
+    "choose",
     "compile_space",
     "cost",
     "count",
     "derived",
+    "distribution",
+    "each",
     "extremes",
+    "five_steps",
     "load",
     "models",
     "place",
@@ -61,6 +74,7 @@ __all__ = [
     "sequential",
     "size",
     "spaces",
+    "trellis",
     "unrank",
 ]
 
@@ -70,7 +84,8 @@ _HOMES = {
     **dict.fromkeys(
         (
             *("Architecture", "choice", "compile_space", "derived", "place", "repeat", "sequential"),
-            *("count", "extremes", "rank", "sample", "size", "unrank"),
+            *("cell", "cells", "choose", "each", "five_steps", "trellis"),
+            *("count", "distribution", "extremes", "rank", "sample", "size", "unrank"),
         ),
         "netwright.space",
     ),

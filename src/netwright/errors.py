@@ -17,6 +17,10 @@ class SpaceError(NetwrightError, ValueError):
     """A search-space expression, an architecture or a question about a space is wrong."""
 
 
+class TooLargeError(SpaceError):
+    """An exact answer about a space would take too much; the message says what to ask instead."""
+
+
 class BudgetError(NetwrightError, ValueError):
     """A budget cannot be read, or no architecture of the space fits it."""
 

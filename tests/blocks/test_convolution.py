@@ -8,7 +8,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from netwright.blocks import classifier, conv_bn_act, convolve, depthwise, make_divisible, pointwise
+from netwright.blocks import (
+    classifier,
+    conv_bn_act,
+    convolve,
+    depthwise,
+    make_divisible,
+    mixing_classifier,
+    pointwise,
+    skip,
+)
 from netwright.errors import GraphError
 from netwright.ir.cost import cost
 from netwright.ir.graph import GraphBuilder
@@ -120,3 +129,31 @@ def test_error_names_place_and_attribute() -> None:
         conv_bn_act(out=0)(build, x)
     with build.scope("stem3"), pytest.raises(GraphError, match=r"activation\.function: .* got 'tanh'"):
         conv_bn_act(out=8, activation="tanh")(build, x)
+
+
+@pytest.mark.parametrize("activation", [None, "relu"])
+@pytest.mark.parametrize(("out", "stride"), [(8, 1), (12, 1), (8, 2), (12, 2)])
+def test_skip_is_the_identity_or_the_cheapest_change_of_shape(out: int, stride: int, activation: Any) -> None:
+    graph = graph_of(skip(out=out, stride=stride, activation=activation), (8, 7, 7))
+    verdict, found = ask_torch(graph), cost(graph)
+    assert (found.macs, found.params) == (verdict.macs, verdict.params)
+    assert graph.nodes[-1].shape == ((out, 7, 7) if stride == 1 else (out, 4, 4))
+    if (out, stride) == (8, 1):
+        assert [node.name for node in graph.nodes[1:]] == ["identity"]
+        assert (found.macs, found.params) == (0, 0)
+    else:
+        names = ["conv", "bn"] if activation is None else ["conv", "bn", "act"]
+        assert [node.name for node in graph.nodes[1:]] == names
+        assert found.macs == 8 * out * graph.nodes[-1].shape[1] ** 2
+        assert found.params == 8 * out + 2 * out
+
+
+def test_mixing_classifier_has_no_bias_before_the_last_layer() -> None:
+    graph = graph_of(mixing_classifier(classes=10, features=32), (16, 7, 7))
+    verdict, found = ask_torch(graph), cost(graph)
+    assert (found.macs, found.params) == (verdict.macs, verdict.params)
+    assert found.macs == 32 * (16 + 10)
+    assert found.params == 32 * (16 + 10) + 10
+    assert [node.name for node in graph.nodes[1:]] == [
+        *("pool", "features.conv", "features.act", "flatten", "linear")
+    ]

@@ -10,7 +10,13 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from netwright.blocks import depthwise_separable, inverted_residual, make_divisible, squeeze_excite
+from netwright.blocks import (
+    depthwise_separable,
+    grouped_inverted_residual,
+    inverted_residual,
+    make_divisible,
+    squeeze_excite,
+)
 from netwright.errors import GraphError
 from netwright.ir.cost import cost
 from netwright.ir.graph import GraphBuilder
@@ -119,3 +125,48 @@ def test_squeeze_excite_is_the_published_formula(gate: Any) -> None:
         torch.testing.assert_close(network(image), image * factor[:, :, None, None])
     found = cost(graph)
     assert (found.macs, found.params) == (2 * 16 * 8, 2 * 16 * 8 + 16 + 8)
+
+
+@settings(max_examples=30)
+@given(
+    out=st.sampled_from((8, 12)),
+    kernel=st.sampled_from((3, 5)),
+    stride=st.sampled_from((1, 2)),
+    expand=st.sampled_from((1, 3, 6)),
+    groups=st.sampled_from((1, 2, 4)),
+    padding=st.sampled_from(("same", "symmetric")),
+    size=st.integers(5, 12),
+)
+def test_grouped_inverted_residual_is_what_torch_finds(
+    out: int, kernel: int, stride: int, expand: int, groups: int, padding: Any, size: int
+) -> None:
+    block = grouped_inverted_residual(
+        out=out, kernel=kernel, stride=stride, expand=expand, groups=groups, padding=padding
+    )
+    graph = graph_of(block, (8, size, size))
+    verdict, found = ask_torch(graph), cost(graph)
+    assert (found.macs, found.params) == (verdict.macs, verdict.params)
+    assert {node.name: node.shape for node in graph.nodes[1:]} == verdict.shapes
+    hidden, after = 8 * expand, graph["project.conv"].shape[1]
+    formula = 8 * hidden * size**2 // groups + hidden * (kernel**2 * groups + out) * after**2 // groups
+    assert found.macs == formula
+
+
+def test_grouped_inverted_residual_shuffles_between_its_groups() -> None:
+    """[Wu et al. 2018, arXiv:1812.03443, Fig. 3]; every output channel sees every input channel."""
+    network = random_network(graph_of(grouped_inverted_residual(out=8, groups=2, expand=1), (8, 5, 5)))
+    image = torch.randn(1, 8, 5, 5, dtype=torch.float64, requires_grad=True)
+    output = network(image) - image
+    for channel in range(8):
+        (gradient,) = torch.autograd.grad(output[0, channel].sum(), image, retain_graph=True)
+        assert (gradient[0].abs().sum((1, 2)) > 0).all()
+    names = [node.name for node in graph_of(grouped_inverted_residual(out=8, expand=1), (8, 5, 5)).nodes]
+    assert "shuffle" not in names
+    assert "expand.conv" in names
+
+
+def test_grouped_inverted_residual_needs_channels() -> None:
+    build = GraphBuilder()
+    x = build.input((16, 8, 8), name="stem")
+    with pytest.raises(GraphError, match=r"grouped_inverted_residual\.expand, behind stem: .* got 0"):
+        grouped_inverted_residual(out=24, expand=0)(build, x)

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from netwright.blocks import basic, bottleneck, resnext
+from netwright.blocks import basic, bottleneck, group_bottleneck, resnext
 from netwright.errors import GraphError
 from netwright.ir.cost import cost
 from netwright.ir.graph import GraphBuilder
@@ -150,3 +150,30 @@ def test_wrong_argument_is_named(name: str) -> None:
     x = build.input((16, 8, 8), name="stem")
     with pytest.raises(GraphError, match=message):
         bottleneck(**arguments)(build, x)
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("kernel", [3, 5])
+def test_group_bottleneck_is_that_of_resnet_and_of_resnext(stride: int, kernel: int) -> None:
+    shape = (256, 9, 9)
+    plain = group_bottleneck(out=256, expansion=4, stride=stride, kernel=kernel)
+    assert graph_of(plain, shape) == graph_of(bottleneck(out=256, stride=stride, kernel=kernel), shape)
+    grouped = group_bottleneck(out=256, expansion=2, groups=32, stride=stride, kernel=kernel)
+    published = resnext(out=256, groups=32, group_width=4, stride=stride, kernel=kernel)
+    assert graph_of(grouped, shape) == graph_of(published, shape)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ({"out": 30}, "out, behind stem: expected a multiple of the expansion 4, got 30"),
+        ({"out": 32, "groups": 3}, "groups, behind stem: expected a divisor of the inner width 8, got 3"),
+        ({"out": 32, "expansion": 0}, "out, behind stem: expected a multiple of the expansion 0, got 32"),
+        ({"out": 32, "groups": 0}, "groups, behind stem: expected a divisor of the inner width 8, got 0"),
+    ],
+)
+def test_group_bottleneck_refuses_what_does_not_divide(arguments: dict[str, int], said: str) -> None:
+    builder = GraphBuilder()
+    x = builder.input((16, 8, 8), name="stem")
+    with pytest.raises(GraphError, match=rf"group_bottleneck\.{said}"):
+        group_bottleneck(**arguments)(builder, x)

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from netwright.blocks import Block, shuffle_v1, shuffle_v2
+from netwright.blocks import Block, shuffle_choice, shuffle_v1, shuffle_v2, shuffle_xception
 from netwright.errors import GraphError
 from netwright.ir.cost import cost
 from netwright.ir.graph import GraphBuilder
@@ -152,3 +152,95 @@ def test_width_that_does_not_divide_is_named(name: str) -> None:
     x = builder.input((24, 8, 8), name="stem")
     with pytest.raises(GraphError, match=message):
         block(builder, x)
+
+
+@pytest.mark.parametrize("kernel", [3, 5])
+@pytest.mark.parametrize(("stride", "out"), [(1, 8), (1, 20), (2, 20)])
+def test_shuffle_choice_computes_the_published_block(stride: int, out: int, kernel: int) -> None:
+    """[Guo et al. 2019, arXiv:1904.00420, Fig. 4]; a change of shape keeps the shortcut whole."""
+    network = random_network(graph_of(shuffle_choice(out=out, kernel=kernel, stride=stride), (8, 9, 9)))
+    state, image = network.state_dict(), torch.randn(2, 8, 9, 9, dtype=torch.float64)
+    window: dict[str, Any] = {"stride": stride, "padding": kernel // 2}
+    if out == 8:
+        kept, y = image.chunk(2, dim=1)
+    else:
+        kept = convolve(image, state, "shortcut.depthwise", groups=8, **window)
+        kept, y = F.relu(convolve(kept, state, "shortcut.pointwise")), image
+    y = F.relu(convolve(y, state, "first"))
+    y = convolve(y, state, "depthwise", groups=out // 2, **window)
+    y = F.relu(convolve(y, state, "second"))
+    with torch.no_grad():
+        torch.testing.assert_close(network(image), F.channel_shuffle(torch.cat((kept, y), 1), 2))
+
+
+@pytest.mark.parametrize(("stride", "out"), [(1, 8), (1, 20), (2, 20)])
+def test_shuffle_xception_computes_the_published_block(stride: int, out: int) -> None:
+    """[Guo et al. 2019, arXiv:1904.00420, Fig. 4]: the stride is that of the first depthwise convolution."""
+    network = random_network(graph_of(shuffle_xception(out=out, stride=stride), (8, 9, 9)))
+    state, image = network.state_dict(), torch.randn(2, 8, 9, 9, dtype=torch.float64)
+    if out == 8:
+        kept, y = image.chunk(2, dim=1)
+    else:
+        kept = convolve(image, state, "shortcut.depthwise", groups=8, stride=stride, padding=1)
+        kept, y = F.relu(convolve(kept, state, "shortcut.pointwise")), image
+    for place, step in (("first", stride), ("second", 1), ("third", 1)):
+        y = convolve(y, state, f"{place}.depthwise", groups=y.shape[1], stride=step, padding=1)
+        y = F.relu(convolve(y, state, f"{place}.pointwise"))
+    with torch.no_grad():
+        torch.testing.assert_close(network(image), F.channel_shuffle(torch.cat((kept, y), 1), 2))
+
+
+@settings(max_examples=30)
+@given(
+    half=st.integers(2, 5),
+    more=st.integers(0, 3),
+    kernel=st.sampled_from((3, 5, 7)),
+    stride=st.sampled_from((1, 2)),
+    padding=st.sampled_from(("same", "symmetric")),
+    size=st.integers(5, 12),
+)
+def test_choice_blocks_are_what_torch_finds(
+    half: int, more: int, kernel: int, stride: int, padding: Any, size: int
+) -> None:
+    c = 2 * half
+    out = c + 2 * max(more, stride - 1)
+    middle, area = out // 2, size * size
+    arguments: dict[str, Any] = {"out": out, "kernel": kernel, "stride": stride, "padding": padding}
+    graph = graph_of(shuffle_choice(**arguments), (c, size, size))
+    after = graph.nodes[-1].elements // out
+    agree_with_torch(graph)
+    if out == c:
+        expected = middle * (out + kernel**2) * area
+    else:
+        expected = c * middle * area + after * (middle * (kernel**2 + out - c) + c * (kernel**2 + c))
+    assert cost(graph).macs == expected
+    graph = graph_of(shuffle_xception(**arguments), (c, size, size))
+    agree_with_torch(graph)
+    if out == c:
+        expected = 3 * middle * (kernel**2 + middle) * area
+    else:
+        branch = c * (kernel**2 + middle) + middle * (2 * kernel**2 + middle + out - c)
+        expected = after * (branch + c * (kernel**2 + c))
+    assert cost(graph).macs == expected
+
+
+def agree_with_torch(graph: Any) -> None:
+    verdict, found = ask_torch(graph), cost(graph)
+    assert (found.macs, found.params) == (verdict.macs, verdict.params)
+    assert {node.name: node.shape for node in graph.nodes[1:]} == verdict.shapes
+
+
+@pytest.mark.parametrize("block", [shuffle_choice, shuffle_xception])
+@pytest.mark.parametrize(
+    ("out", "stride", "said"),
+    [
+        (9, 1, "expected an even number of channels, got 9"),
+        (6, 1, "expected more than the 8 channels of the shortcut, got 6"),
+        (8, 2, "expected more than the 8 channels of the shortcut, got 8"),
+    ],
+)
+def test_choice_blocks_refuse_widths_that_do_not_fit(block: Any, out: int, stride: int, said: str) -> None:
+    builder = GraphBuilder()
+    x = builder.input((8, 8, 8), name="stem")
+    with pytest.raises(GraphError, match=rf"{block(out=8).kind}\.out, behind stem: {said}"):
+        block(out=out, stride=stride)(builder, x)

@@ -17,6 +17,7 @@ from typer.main import get_command
 from netwright.cli.search import app
 from netwright.nn.data import load_data, split
 from netwright.pipeline import SearchConfig, SearchOutcome
+from netwright.spaces.catalog import SPACES
 from netwright.study import read_study
 from tests.cli.runner import Finished, Netwright
 
@@ -101,7 +102,11 @@ class TestRefusals:
             ),
             (
                 ["--data", "digits", "--out", "x", "--space", "huge"],
-                "space: 'huge' is unknown; expected one of mobilenet-tiny",
+                f"space: 'huge' is unknown; expected one of {', '.join(SPACES)}",
+            ),
+            (
+                ["--data", "digits", "--out", "x", "--task", "detection"],
+                "task: expected one of classification, segmentation, got 'detection'",
             ),
             (
                 ["--data", "digits", "--out", "x", "--trials", "0"],
@@ -124,6 +129,28 @@ class TestRefusals:
         monkeypatch.chdir(tmp_path)
         assert netwright("search", *arguments).error == message
         assert list(tmp_path.iterdir()) == []
+
+    def test_a_task_that_the_data_are_not_for(
+        self, netwright: Netwright, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
+        finished = netwright("search", "--data", "digits", "--out", "x", "--task", "segmentation")
+        assert finished.error == (
+            "task: digits has one label for each image, which is classification, got segmentation; use "
+            "--task classification, or other data"
+        )
+        np.savez("pixels.npz", x=np.zeros((40, 8, 8), np.uint8), y=np.arange(2560).reshape(40, 8, 8) % 3)
+        finished = netwright("search", "--data", "npz:pixels.npz", "--out", "x")
+        assert finished.error == (
+            "task: npz:pixels.npz has one label for each pixel, which is segmentation, got classification; "
+            "use --task segmentation, or other data"
+        )
+        finished = netwright("search", "--data", "npz:pixels.npz", "--out", "x", "--task", "segmentation")
+        assert last_error(finished) == (
+            "space mobilenet-tiny: expected 3 outputs for each pixel, one for each class of npz:pixels.npz, "
+            "in the shape (3, 8, 8), got (3,); take a space that ends in blocks.segmentation_head"
+        )
+        assert not (tmp_path / "x").exists()
 
     def test_a_budget_that_nothing_fits(self, netwright: Netwright, tmp_path: Path) -> None:
         out = tmp_path / "run"

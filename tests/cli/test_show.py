@@ -112,6 +112,12 @@ def test_a_result(netwright: Netwright, run: Path) -> None:
     assert "96.94%, does not fit the budget; report" in netwright("show", str(run)).text
 
 
+def test_a_result_of_another_task(netwright: Netwright, run: Path) -> None:
+    write_result(run, task="segmentation", test_mean_iou=0.625)
+    last = netwright("show", str(run)).text.splitlines()[-1]
+    assert last == f"result: test mean IoU 62.50%, fits the budget; report {run / 'report.html'}"
+
+
 def test_a_result_of_fewer_trials_says_so(netwright: Netwright, run: Path) -> None:
     write_result(run, trials=4)
     last = netwright("show", str(run)).text.splitlines()[-1]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,14 +9,14 @@ from netwright.devices import METRICS, budget_for
 from netwright.ir.cost import cost
 from netwright.space import Architecture, count, extremes, size, unrank
 from netwright.spaces import mobilenet_tiny
-from netwright.spaces.catalog import SPACES
+from netwright.spaces.catalog import SPACES, make_space
 from tests.cli.runner import Netwright
 
 SPACE = mobilenet_tiny((1, 8, 8), 10)
 ASKED = ("mobilenet-tiny", "--input", "1x8x8")
 LIMITS = ("--max-macs", "500k", "--max-sram", "32KB")
 BUDGET = budget_for(max_macs="500k", max_sram="32KB")
-HEAD = {"space": "mobilenet-tiny", "id": SPACE.id, "input": [1, 8, 8], "classes": 10}
+HEAD = {"space": "mobilenet-tiny", "id": SPACE.id, "input": [1, 8, 8], "classes": 10, "set": {}}
 
 
 def read(row: dict[str, Any]) -> Architecture:
@@ -28,6 +29,10 @@ def read(row: dict[str, Any]) -> Architecture:
 
 
 def test_list(netwright: Netwright) -> None:
+    shapes = {
+        space["name"]: tuple(space["input"]) for space in netwright("space", "list", "--json").json["spaces"]
+    }
+    assert shapes == {name: entry.input_shape for name, entry in SPACES.items()}
     listed = netwright("space", "list", "--json").json["spaces"]
     assert [space["name"] for space in listed] == list(SPACES)
     assert all(space["description"] in netwright("space", "list").text for space in listed)
@@ -35,7 +40,9 @@ def test_list(netwright: Netwright) -> None:
 
 def test_size(netwright: Netwright) -> None:
     found = netwright("space", "size", *ASKED, "--json").json
+    dimensions = found.pop("dimensions")
     assert found == {**HEAD, "budget": {}, "size": size(SPACE), "decisions": len(SPACE.decisions)}
+    assert sum(dimensions.values()) == len(SPACE.decisions)
     assert f"{size(SPACE):,} (about " in netwright("space", "size", *ASKED).text
 
 
@@ -64,6 +71,7 @@ def test_count_under_a_budget(netwright: Netwright) -> None:
         "lower": expected.lower,
         "upper": expected.upper,
         "exact": expected.exact,
+        "estimated": False,
     }
     text = netwright("space", "count", *ASKED, *LIMITS).text
     assert f"{expected.upper:,}" in text
@@ -126,8 +134,8 @@ def test_infeasible_budget_says_what_the_smallest_needs(verb: str, netwright: Ne
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        (["mobilnet-tiny"], "space: 'mobilnet-tiny' is unknown; did you mean mobilenet-tiny?"),
-        (["resnet"], "expected one of mobilenet-tiny"),
+        (["mobilnet-tiny"], "space: 'mobilnet-tiny' is unknown; did you mean mobilenet-tiny"),
+        (["transformer"], "expected one of mobilenet-tiny"),
         (["mobilenet-tiny", "--input", "28"], "--input: expected channels, height and width such as 1x28x28"),
         (["mobilenet-tiny", "--input", "1x-8x8"], "got '1x-8x8'"),
         (["mobilenet-tiny", "--input", "1x28x32"], "expected square images of 8 to 96 pixels, got 28x32"),
@@ -145,3 +153,95 @@ def test_infeasible_budget_says_what_the_smallest_needs(verb: str, netwright: Ne
 )
 def test_errors_say_what_to_do(arguments: list[str], expected: str, netwright: Netwright) -> None:
     assert expected in netwright("space", "count", *arguments).error
+
+
+def test_question_is_asked_of_the_defaults_of_the_space(netwright: Netwright) -> None:
+    found = netwright("space", "size", "nats-size", "--json").json
+    assert (found["input"], found["classes"], found["size"]) == ([3, 32, 32], 10, 8**5)
+    assert "fixed: input 3x32x32, 10 classes" in netwright("space", "size", "nats-size").text
+
+
+def test_parameters_of_the_space(netwright: Netwright) -> None:
+    asked = ("space", "size", "ofa-mobilenet-v3", "--json")
+    short = netwright(*asked, "--resolution", "224").json
+    assert short == netwright(*asked, "--set", "resolution=224").json
+    assert short["set"] == {"resolution": 224}
+    assert short["size"] == 21_758_655_492_572_485_851
+    both = netwright(*asked, "--resolution", "224", "--set", "resolution=128").error
+    assert "--resolution: expected the same as --set resolution=128, got 224" in both
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["nats-size", "--resolution", "32"], "nats-size.resolution: there is no such setting"),
+        (["mcunet", "--set", "width"], "--set: expected NAME=VALUE, such as resolution=224, got 'width'"),
+        (["mcunet", "--set", "width=1", "--set", "width=2"], "--set: expected width once"),
+        (["mcunet", "--set", "width=wide"], "mcunet.width: expected a number above 0, got 'wide'"),
+        (["missing.yaml"], "missing.yaml: expected a file with a search space"),
+    ],
+)
+def test_wrong_parameters(arguments: list[str], expected: str, netwright: Netwright) -> None:
+    assert expected in netwright("space", "size", *arguments).error
+
+
+def test_space_from_a_file(tmp_path: Path, netwright: Netwright) -> None:
+    path = tmp_path / "one.yaml"
+    path.write_text("space: mcunet\nset: {resolution: 96, width: 0.5}\n", encoding="utf-8")
+    found = netwright("space", "size", str(path), "--json").json
+    assert found["space"] == "mcunet"
+    assert found["set"] == {"resolution": 96, "width": 0.5}
+    assert found["size"] == size(make_space("mcunet", parameters={"resolution": 96, "width": 0.5}))
+    changed = netwright("space", "size", str(path), "--set", "width=0.2", "--json").json
+    assert changed["set"] == {"resolution": 96, "width": 0.2}
+
+
+def test_count_of_the_notes_example_is_between_bounds(netwright: Netwright) -> None:
+    arguments = ("space", "count", "ofa-mobilenet-v3", "--resolution", "224", "--max-macs", "300M")
+    found = netwright(*arguments, "--json").json
+    assert 0 < found["lower"] <= found["upper"] < found["size"]
+    assert found["upper"] / found["lower"] < 1.01
+    assert "3.9" in netwright(*arguments).text
+
+
+@pytest.fixture
+def refusing(monkeypatch: pytest.MonkeyPatch) -> tuple[str, ...]:
+    """What to ask so that peak memory takes too many states, as it does in large trellises after a while."""
+    monkeypatch.setattr("netwright.space.explorer.COMPOSED_STATE_LIMIT", 300)
+    return ("auto-deeplab-tiny", "--set", "layers=4", "--max-sram", "36KB", "--samples", "40")
+
+
+def test_count_that_is_refused_is_estimated_and_says_so(
+    refusing: tuple[str, ...], netwright: Netwright
+) -> None:
+    found = netwright("space", "count", *refusing, "--json").json
+    assert found["estimated"]
+    assert not found["exact"]
+    assert found["confidence"] == 0.95
+    assert found["samples"] == 40
+    assert 0 <= found["lower"] <= found["estimate"] <= found["upper"] <= found["size"]
+    assert "an exact answer would need more" in found["reason"]
+    text = netwright("space", "count", *refusing).text
+    assert "estimated from 40 samples" in text
+    assert "with 95 % confidence" in text
+
+
+def test_distribution_and_extremes_that_are_refused_say_so(
+    refusing: tuple[str, ...], netwright: Netwright
+) -> None:
+    found = netwright("space", "distribution", *refusing, "--json").json
+    assert found["estimated"]
+    assert found["confidence"] == 0.95
+    assert "estimated from" in netwright("space", "distribution", *refusing).text
+    ends = netwright("space", "extremes", *refusing, "--json").json["extremes"]
+    assert all(row["estimated"] and row["reason"] for row in ends.values())
+    assert "macs, seen" in netwright("space", "extremes", *refusing).text
+
+
+def test_what_no_network_fits_is_said_without_an_estimate(
+    refusing: tuple[str, ...], netwright: Netwright
+) -> None:
+    asked = ("space", "count", *refusing[:-4], "--max-sram", "2KB", "--json")
+    found = netwright(*asked).json
+    assert (found["lower"], found["upper"], found["estimated"]) == (0, 0, False)
+    assert "needs" in found["reason"]

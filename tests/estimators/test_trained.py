@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from netwright.errors import ConfigError, DataError, ExportError, TrainingError
 from netwright.estimators.trained import (
     NETWORK,
-    Task,
+    SplitData,
     TrainedAccuracy,
     evaluate_held_out,
     pixel_statistics,
@@ -28,11 +28,11 @@ from netwright.trial import Proposal
 from tests.pipeline.small import SPACE
 
 DIGITS = load_data("digits")
-TASK = Task(DIGITS, DIGITS.fingerprint, validation_share=0.2, seed=3)
+SOURCE = SplitData(DIGITS, DIGITS.fingerprint, validation_share=0.2, seed=3)
 RECIPE = Recipe(epochs=2, batch_size=50, learning_rate=0.1, augmentation="shift")
 ARCHITECTURE = max(iterate(SPACE), key=lambda architecture: costs_of(SPACE, architecture)["macs"])
 PROPOSAL = Proposal(0, ARCHITECTURE)
-ESTIMATOR = TrainedAccuracy(TASK, SPACE, RECIPE)
+ESTIMATOR = TrainedAccuracy(SOURCE, SPACE, RECIPE)
 
 
 @dataclass
@@ -55,7 +55,7 @@ class Notes:
 def by_hand(data: Data, indices: NDArray[np.int64], folder: Path) -> tuple[float, float]:
     """Accuracy and cross-entropy of a kept network on some training rows, without our own preparation."""
     network = load(folder / NETWORK)
-    rows = split(data, TASK.validation_share, TASK.seed)
+    rows = split(data, SOURCE.validation_share, SOURCE.seed)
     trained_on = data.images[rows.train_indices].astype(np.float64)
     images = torch.tensor(data.images[indices], dtype=torch.float32)
     size = ARCHITECTURE["resolution"]
@@ -113,7 +113,7 @@ def test_the_test_set_plays_no_part(tmp_path: Path, caplog: pytest.LogCaptureFix
     scrambled = replace(DIGITS, _test_images=np.zeros_like(images), _test_labels=labels[::-1])
     expected = ESTIMATOR(PROPOSAL, Notes(tmp_path))
     with caplog.at_level(logging.INFO, "netwright"):
-        found = replace(ESTIMATOR, task=replace(TASK, source=scrambled))(PROPOSAL, Notes(tmp_path))
+        found = replace(ESTIMATOR, data=replace(SOURCE, source=scrambled))(PROPOSAL, Notes(tmp_path))
     assert found == expected
     assert not any("test set" in message for message in caplog.messages)
 
@@ -129,25 +129,25 @@ def test_validation_pixels_do_not_scale(tmp_path: Path) -> None:
 
 
 def test_data_by_name_must_be_those_of_the_beginning(tmp_path: Path) -> None:
-    assert Task("digits", DIGITS.fingerprint, 0.2, 3).load()[0].fingerprint == DIGITS.fingerprint
+    assert SplitData("digits", DIGITS.fingerprint, 0.2, 3).load()[0].fingerprint == DIGITS.fingerprint
     path = tmp_path / "some.npz"
     rng = np.random.default_rng(0)
     for seed in (0, 1):
         images = np.random.default_rng(seed).integers(0, 256, (100, 8, 8), dtype=np.uint8)
         np.savez(path, x=images, y=rng.permutation(np.arange(100) % 10))
         if seed == 0:
-            task = Task(f"npz:{path}", load_data(f"npz:{path}").fingerprint, 0.2, 3)
-            task.load()
+            source = SplitData(f"npz:{path}", load_data(f"npz:{path}").fingerprint, 0.2, 3)
+            source.load()
     with pytest.raises(DataError, match=r"some.npz: the data have changed since the search began \(fingerp"):
-        task.load()
+        source.load()
 
 
 def test_class_weights_reach_the_loss(tmp_path: Path) -> None:
     weighted = replace(ESTIMATOR, recipe=replace(RECIPE, class_weights=True))
     rare = (DIGITS.labels != 3) | (np.arange(len(DIGITS.labels)) % 5 == 0)
     images, labels = DIGITS.images[rare], DIGITS.labels[rare]
-    task = replace(TASK, source=replace(DIGITS, images=images, labels=labels))
-    results = [replace(one, task=task)(PROPOSAL, Notes(tmp_path)) for one in (ESTIMATOR, weighted)]
+    source = replace(SOURCE, source=replace(DIGITS, images=images, labels=labels))
+    results = [replace(one, data=source)(PROPOSAL, Notes(tmp_path)) for one in (ESTIMATOR, weighted)]
     assert results[0]["train_loss"] != results[1]["train_loss"]
 
 
@@ -184,7 +184,7 @@ class TestHeldOut:
     ) -> None:
         replace(ESTIMATOR, keep=True)(PROPOSAL, Notes(tmp_path))
         with caplog.at_level(logging.INFO, "netwright.nn.data"):
-            held_out = evaluate_held_out(TASK, SPACE, ARCHITECTURE, tmp_path)
+            held_out = evaluate_held_out(SOURCE, SPACE, ARCHITECTURE, tmp_path)
         assert caplog.messages == ["the test set of digits is opened (359 images)"]
         images, labels = open_test_set(DIGITS)
         scale = pixel_statistics(DIGITS, split(DIGITS, 0.2, 3))
@@ -192,7 +192,8 @@ class TestHeldOut:
         assert isinstance(size, int)
         with torch.inference_mode():
             guesses = load(tmp_path / NETWORK)(prepare(images, size, scale.mean, scale.std)).argmax(1).numpy()
-        evaluation, confusion = held_out, np.array(held_out.confusion)
+        evaluation = held_out.evaluation
+        confusion = np.array(evaluation.confusion)
         assert evaluation.accuracy == pytest.approx((guesses == labels).mean(), abs=1e-9)
         assert evaluation.count == confusion.sum() == 359
         assert confusion.trace() == (guesses == labels).sum()
@@ -203,4 +204,4 @@ class TestHeldOut:
 
     def test_without_a_kept_network(self, tmp_path: Path) -> None:
         with pytest.raises(ExportError, match=r"network/graph.json: no such file"):
-            evaluate_held_out(TASK, SPACE, ARCHITECTURE, tmp_path)
+            evaluate_held_out(SOURCE, SPACE, ARCHITECTURE, tmp_path)

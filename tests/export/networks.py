@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import get_args
 
+from netwright.blocks import conv_bn_act
+from netwright.blocks.segmentation import atrous_pyramid, segmentation_head
 from netwright.ir.graph import Graph, GraphBuilder
 from netwright.ir.ops import (
     Activation,
@@ -59,6 +61,18 @@ def classifier(width: int = 8, classes: int = 4) -> Graph:
         return build.finish(build.apply("linear", Linear(classes), x))
 
 
+def pixel_labeller(classes: int = 4) -> Graph:
+    """A network that labels 24 x 20 pixels from images of 12 x 10."""
+    build = GraphBuilder()
+    x = build.input((3, 12, 10))
+    with build.scope("stem"):
+        x = conv_bn_act(out=8, stride=2)(build, x)
+    with build.scope("context"):
+        x = atrous_pyramid(out=6, rates=(1, 2))(build, x)
+    with build.scope("head"):
+        return build.finish(segmentation_head(classes=classes, size=(24, 20))(build, x))
+
+
 def every_op() -> Graph:
     """Every op that there is, in each of its modes, with an output each, from one input."""
     build = GraphBuilder()
@@ -68,6 +82,7 @@ def every_op() -> Graph:
         square,
         build.apply("same", Conv(6, (3, 3), (2, 2), groups=2), x),
         build.apply("dilated", Conv(4, (3, 2), dilation=(2, 1), groups=4, padding=(1, 2, 0, 3)), x),
+        build.apply("cropped", Conv(6, stride=(2, 2), padding=(-1, 1, -1, 0)), x),
         build.apply("norm", BatchNorm(eps=1e-3), x),
         build.apply("plain_norm", BatchNorm(affine=False), x),
         build.apply("sum", Add(), x, x, build.apply("identity", Identity(), x)),
@@ -87,6 +102,7 @@ def every_op() -> Graph:
             outputs.append(build.apply("even", Pool(mode, (3, 3)), x))
             outputs.append(build.apply("uneven", Pool(mode, (3, 3), (2, 2)), x))
             outputs.append(build.apply("explicit", Pool(mode, (3, 2), (1, 2), (2, 0, 1, 1)), x))
+            outputs.append(build.apply("cropped", Pool(mode, (3, 2), (1, 2), (-1, 1, -1, -1)), x))
             pooled = build.apply("all", GlobalPool(mode), x)
             outputs.append(build.apply("scaled", Multiply(), x, pooled))
     vector = build.apply("flatten", Flatten(), x)

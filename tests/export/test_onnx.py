@@ -19,7 +19,7 @@ from netwright.export.onnx import TOLERANCE, check_onnx, export_onnx
 from netwright.ir.graph import Graph
 from netwright.nn.lower import build
 from tests.export.conftest import Finished
-from tests.export.networks import BLOCK, every_op
+from tests.export.networks import BLOCK, every_op, pixel_labeller
 from tests.graph_strategies import graphs
 from tests.torch_oracle import random_network
 
@@ -73,6 +73,14 @@ def test_the_file_holds_the_weights_and_names_no_file_of_this_machine(finished: 
     content = (finished.folder / "model.onnx").read_bytes()
     for trace in (str(ROOT), sys.prefix, "site-packages", "stack_trace"):
         assert trace.encode() not in content
+
+
+def test_a_network_that_labels_pixels(tmp_path: Path) -> None:
+    network = random_network(pixel_labeller()).float()
+    file = export_onnx(network, network.graph, tmp_path / "pixels.onnx")
+    assert file.difference < TOLERANCE
+    [logits] = onnx.load(file.path).graph.output
+    assert [d.dim_param or d.dim_value for d in logits.type.tensor_type.shape.dim] == ["batch", 4, 24, 20]
 
 
 def test_every_op_computes_the_same(tmp_path: Path) -> None:

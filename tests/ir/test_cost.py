@@ -20,6 +20,7 @@ from netwright.ir.dtype import DTYPES
 from netwright.ir.graph import Graph, GraphBuilder
 from netwright.ir.ops import Activation, Add, BatchNorm, Conv, Flatten, Linear, Op, Pool, Shape, macs, weights
 from netwright.models import MODELS, build_model
+from netwright.models.darts import GENOTYPES
 from netwright.nn.lower import build as lower
 from tests.graph_strategies import graphs
 from tests.torch_oracle import ask_torch
@@ -156,7 +157,7 @@ def test_weight_bytes_of_int8(pair: Pair) -> None:
     assert cost(pair.graph).weight_bytes == expected
 
 
-@pytest.mark.parametrize("name", [name for name in MODELS if name != "nasbench201"])
+@pytest.mark.parametrize("name", [name for name in MODELS if name not in ("nasbench201", *GENOTYPES)])
 def test_weight_bytes_of_published_networks(name: str) -> None:
     """Every batch norm of these follows a convolution and folds into it."""
     graph = build_model(name)

@@ -33,6 +33,7 @@ from netwright.ir.ops import (
     Pool,
     Resize,
     Shape,
+    Sides,
     Slice,
     Zero,
     macs,
@@ -159,7 +160,13 @@ def test_input_has_its_declared_shape() -> None:
 sizes = st.tuples(st.integers(1, 24), st.integers(1, 24))
 kernels = st.tuples(st.integers(1, 7), st.integers(1, 7))
 strides = st.tuples(st.integers(1, 3), st.integers(1, 3))
-paddings = st.one_of(st.sampled_from(("same", "symmetric")), st.tuples(*[st.integers(0, 3)] * 4))
+paddings = st.one_of(st.sampled_from(("same", "symmetric")), st.tuples(*[st.integers(-2, 3)] * 4))
+
+
+def nothing_left(size: tuple[int, int], sides: Sides) -> bool:
+    """Whether cropping leaves no row or no column."""
+    rows, columns = ([-side for side in pair if side < 0] for pair in (sides[:2], sides[2:]))
+    return sum(rows) >= size[0] or sum(columns) >= size[1]
 
 
 @given(
@@ -181,9 +188,13 @@ def test_any_convolution_is_as_torch_has_it(
     module = torch.nn.Conv2d(
         source, target, kernel, stride, dilation=dilation, groups=groups, bias=False, device="meta"
     )
-    padded = F.pad(torch.empty(1, source, *size, device="meta"), (left, right, top, bottom))
     reach = [d * (k - 1) + 1 for d, k in zip(dilation, kernel, strict=True)]
     shapes = ((source, *size),)
+    if nothing_left(size, (top, bottom, left, right)):
+        with pytest.raises(GraphError, match=r"conv\.padding: .* crops everything away"):
+            op.output_shape(shapes)
+        return
+    padded = F.pad(torch.empty(1, source, *size, device="meta"), (left, right, top, bottom))
     if padded.shape[2] < reach[0] or padded.shape[3] < reach[1]:
         with pytest.raises(GraphError, match="does not fit"):
             op.output_shape(shapes)
@@ -199,6 +210,7 @@ def test_any_convolution_is_as_torch_has_it(
 @given(size=sizes, kernel=kernels, stride=strides, padding=paddings)
 def test_any_pool_has_the_shape_that_torch_gives(size: Any, kernel: Any, stride: Any, padding: Any) -> None:
     top, bottom, left, right = pad_sides(padding, size, kernel, stride)
+    assume(not nothing_left(size, (top, bottom, left, right)))
     padded = F.pad(torch.empty(1, 2, *size, device="meta"), (left, right, top, bottom))
     assume(padded.shape[2] >= kernel[0] and padded.shape[3] >= kernel[1])
     if isinstance(padding, tuple) and (max(padding[:2]) >= kernel[0] or max(padding[2:]) >= kernel[1]):
@@ -261,7 +273,8 @@ WRONG_ATTRIBUTES: dict[str, tuple[Any, str]] = {
     "conv.dilation": (lambda: Conv(8, (3, 3), dilation=(-1, 1)), r"conv\.dilation"),
     "conv.groups": (lambda: Conv(8, groups=3), r"conv\.groups: expected a divisor of out_channels 8, got 3"),
     "conv.padding": (lambda: Conv(8, padding="valid"), r"conv\.padding: .* got 'valid'"),  # type: ignore[arg-type]
-    "conv.padding-sides": (lambda: Conv(8, padding=(0, -1, 0, 0)), r"conv\.padding"),
+    "conv.padding-sides": (lambda: Conv(8, padding=(0, 1, 0)), r"conv\.padding: .* got \(0, 1, 0\)"),  # type: ignore[arg-type]
+    "conv.padding-float": (lambda: Conv(8, padding=(0.5, 1, 0, 0)), r"conv\.padding"),  # type: ignore[arg-type]
     "linear": (lambda: Linear(0), r"linear\.out_features"),
     "activation": (lambda: Activation("tanh"), r"activation\.function: .* got 'tanh'"),  # type: ignore[arg-type]
     "pool.mode": (lambda: Pool("min", (2, 2)), r"pool\.mode: .* got 'min'"),  # type: ignore[arg-type]
@@ -289,6 +302,16 @@ WRONG_SHAPES: dict[str, tuple[Op, tuple[Shape, ...], str]] = {
     "conv-two": (Conv(8), (MAP, MAP), r"conv: expected 1 input, got 2"),
     "conv-groups": (Conv(9, groups=3), (MAP,), r"conv\.groups: expected a divisor of the 8 input channels"),
     "conv-kernel": (Conv(8, (5, 5), padding=(0, 0, 0, 0)), ((8, 4, 4),), r"does not fit in 4x4 pixels"),
+    "conv-crop": (
+        Conv(8, padding=(-2, 0, -2, 1)),
+        ((8, 2, 2),),
+        r"conv\.padding: expected sides that leave a pixel of 2x2, .* crops everything away",
+    ),
+    "pool-crop": (
+        Pool("max", (2, 2), padding=(-1, -1, 0, 0)),
+        ((8, 2, 2),),
+        r"pool\.padding: expected sides that leave a pixel of 2x2",
+    ),
     "linear-map": (Linear(8), (MAP,), r"linear: expected a vector .* flatten or pool it first"),
     "pool-vector": (Pool("max", (2, 2)), ((8,),), r"pool: expected a feature map"),
     "global-vector": (GlobalPool(), ((8,),), r"global_pool: expected a feature map"),

@@ -19,6 +19,7 @@ SETTINGS: dict[tuple[str, str], str] = {
     ("shufflenet-v1", "groups"): "8",
     ("nasbench201", "arch"): "|none~0|+|none~0|none~1|+|none~0|none~1|skip_connect~2|",
     ("mobilenet-v2", "last"): "448",
+    **{(name, "channels"): "16" for name in ("nasnet-a", "amoebanet-a", "darts-v1", "darts-v2")},
 }
 """A value that differs from the default, where the rule of ``other_value`` would not do."""
 
@@ -32,6 +33,7 @@ def test_names() -> None:
         *("resnet-18", "resnet-34", "resnet-50", "resnet-50-v1", "resnet-101", "resnext-50"),
         *("mobilenet-v1", "mobilenet-v2", "mobilenet-v3-large", "mobilenet-v3-small"),
         *("shufflenet-v1", "shufflenet-v2", "nasbench201"),
+        *("nasnet-a", "amoebanet-a", "darts-v1", "darts-v2"),
     }
     assert all(model.name == name and model.description and model.paper for name, model in MODELS.items())
 
@@ -47,6 +49,7 @@ def test_names() -> None:
         ("mobilenet-v2", {"width": "0.35", "resolution": "144", "last": "448"}, 750_280, 23_499_152),
         ("mobilenet-v3-large", {}, 5_483_032, 216_589_760),
         ("shufflenet-v1", {}, 1_865_728, 137_460_672),
+        ("darts-v2", {}, 3_349_342, 528_359_040),
     ],
 )
 def test_published_networks_by_name(name: str, settings: dict[str, str], params: int, macs: int) -> None:

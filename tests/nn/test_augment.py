@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from netwright.errors import ConfigError
-from netwright.nn.augment import AUGMENTATIONS, Augmentation, augment, find_augmentation
+from netwright.nn.augment import AUGMENTATIONS, Augmentation, augment, augment_labelled, find_augmentation
 
 
 def batch(count: int, channels: int = 1, height: int = 12, width: int = 12) -> Tensor:
@@ -126,3 +126,63 @@ def test_digits_must_not_be_mirrored_by_default() -> None:
     assert not find_augmentation("shift").flip
     with pytest.raises(ConfigError, match=r"expected one of none, flip, shift, .* got 'mixup'"):
         find_augmentation("mixup")
+
+
+# -- labels of pixels
+
+
+def labelled(count: int, height: int = 12, width: int = 12) -> tuple[Tensor, Tensor]:
+    """Images whose pixels are their own labels."""
+    images = batch(count, 1, height, width)
+    return images, images[:, 0].long()
+
+
+@pytest.mark.parametrize("name", [name for name in AUGMENTATIONS if "cutout" not in name])
+def test_labels_move_with_their_images(name: str) -> None:
+    images, labels = labelled(200)
+    moved, moved_labels = augment_labelled(images, labels, find_augmentation(name), seeded())
+    assert torch.equal(moved[:, 0].long(), moved_labels)
+    assert moved_labels.dtype == labels.dtype
+    assert name == "none" or not torch.equal(moved_labels, labels)
+
+
+@pytest.mark.parametrize("name", AUGMENTATIONS)
+def test_images_are_the_same_with_and_without_labels(name: str) -> None:
+    images, labels = labelled(50)
+    for one in (labels, labels[:, 0, 0]):
+        found, kept = augment_labelled(images, one, find_augmentation(name), seeded())
+        assert torch.equal(found, augment(images, find_augmentation(name), seeded()))
+        assert one.ndim == 3 or torch.equal(kept, one)
+
+
+def test_cutout_hides_pixels_and_leaves_their_labels() -> None:
+    images, labels = labelled(50)
+    hidden, kept = augment_labelled(images, labels, Augmentation("cutout", cutout=0.5), seeded())
+    assert torch.equal(kept, labels)
+    assert (hidden == 0).any()
+
+
+def test_labels_of_half_the_size_move_by_half_as_many_pixels() -> None:
+    """Shifts of an even number of pixels, which both can follow exactly, and flips."""
+    images, _ = labelled(400, 24, 24)
+    labels = images[:, 0, ::2, ::2].long()
+    both = Augmentation("both", shift=1 / 12, flip=True)
+    moved, moved_labels = augment_labelled(images, labels, both, seeded())
+    mirrored = images.flip(3), labels.flip(2)
+    seen = 0
+    for index in range(len(images)):
+        for image, small in ((images[index, 0], labels[index]), (mirrored[0][index, 0], mirrored[1][index])):
+            for row in (-2, 0, 2):
+                for column in (-2, 0, 2):
+                    if np.array_equal(rolled(image, row, column), moved[index, 0].numpy()):
+                        expected = rolled(small, row // 2, column // 2)
+                        assert np.array_equal(expected, moved_labels[index].numpy())
+                        seen += 1
+    assert seen > 100
+
+
+def rolled(image: Tensor, rows: int, columns: int) -> npt.NDArray[Any]:
+    """An image shifted with its border repeated, by numpy."""
+    height, width = image.shape
+    padded = np.pad(image.numpy(), ((2, 2), (2, 2)), mode="edge")
+    return padded[2 + rows : 2 + rows + height, 2 + columns : 2 + columns + width]

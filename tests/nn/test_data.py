@@ -18,6 +18,7 @@ from torch.utils.data import TensorDataset
 from netwright import errors
 from netwright.errors import ConfigError, DataError
 from netwright.nn.data import Data, from_datasets, load_data, open_test_set, split
+from netwright.nn.task import CLASSIFICATION, SEGMENTATION
 
 RNG = np.random.default_rng(0)
 
@@ -168,7 +169,9 @@ def test_a_person_in_both_given_parts_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("spec", ["mnist", "npz:", "folder", "digits:", ""])
 def test_unknown_specifications(spec: str) -> None:
-    with pytest.raises(DataError, match="expected one of digits, fashion-mnist, npz:PATH, folder:PATH"):
+    with pytest.raises(
+        DataError, match="expected one of digits, fashion-mnist, fashion-mnist-pixels, npz:PATH, folder:PATH"
+    ):
         load_data(spec)
 
 
@@ -298,3 +301,119 @@ def test_too_few_rows_or_groups() -> None:
     torn = from_datasets(tensors([0, 1] * 10), tensors([0, 1]), groups=[0, 1] * 10)
     with pytest.raises(DataError, match="class '0' would be on one side only"):
         split(torn, 0.5, 0)
+
+
+# -- labels of pixels
+
+
+def maps(count: int, classes: int = 3, seed: int = 0) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
+    """Images of 6 x 5 pixels and maps that are mostly 0, else of the image's own class."""
+    rng = np.random.default_rng(seed)
+    own = 1 + np.arange(count) % (classes - 1)
+    labels = np.where(rng.random((count, 6, 5)) < 0.7, 0, own[:, None, None])
+    labels[:, 0, :3] = 0
+    labels[:, 0, 3] = own
+    return rng.integers(0, 256, (count, 6, 5), dtype=np.uint8), labels
+
+
+def test_fashion_mnist_pixels(fashion_mnist: Path) -> None:
+    data, plain = load_data("fashion-mnist-pixels"), load_data("fashion-mnist")
+    assert data.task == SEGMENTATION
+    assert plain.task == CLASSIFICATION
+    assert data.classes == ("background", *plain.classes)
+    assert data.labels.dtype == np.uint8
+    assert (data.labels.shape, data.label_shape) == ((60_000, 28, 28), (28, 28))
+    assert np.array_equal(data.images, plain.images)
+    garment = (plain.labels + 1)[:, None, None]
+    assert np.array_equal(data.labels, (plain.images[:, 0] >= 16) * garment)
+    assert np.array_equal(open_test_set(data)[1].max((1, 2)), open_test_set(plain)[1] + 1)
+    assert "pixels below 16 of 255 are background" in data.notes[0]
+    parts = split(data, 0.1, seed=0)
+    assert (len(parts.train_indices), len(parts.validation_indices)) == (54_000, 6_000)
+    # One garment an image, so its class is the main one, and each has its share.
+    assert np.bincount(plain.labels[parts.validation_indices]).tolist() == [600] * 10
+
+
+def test_maps_from_an_archive_and_from_data_sets_agree(tmp_path: Path) -> None:
+    images, labels = maps(40)
+    archive = load_data(save(tmp_path, x=images, y=labels.astype(np.int16)))
+    dataset = from_datasets(TensorDataset(torch.tensor(images), torch.tensor(labels)))
+    assert archive.fingerprint == dataset.fingerprint
+    assert archive.classes == ("0", "1", "2")
+    assert archive.task == dataset.task == SEGMENTATION
+    assert (archive.labels.shape, archive.test_size) == ((32, 6, 5), 8)
+    main = archive.labels.reshape(32, -1).max(axis=1)
+    assert np.bincount(main).tolist() == [0, 16, 16]
+    parts = split(archive, 0.25, seed=1)
+    assert np.bincount(main[parts.validation_indices]).tolist() == [0, 4, 4]
+
+
+def test_many_classes_of_pixels_need_more_bytes(tmp_path: Path) -> None:
+    images = np.zeros((100, 6, 5), dtype=np.uint8)
+    labels = np.arange(3000).reshape(100, 6, 5) % 300
+    assert load_data(save(tmp_path, x=images, y=labels)).labels.dtype == np.int32
+
+
+def test_rare_main_classes_are_split_as_one(tmp_path: Path) -> None:
+    """Seven images with a main class that no other has: too few for a share of each."""
+    images, labels = maps(60, classes=3)
+    for index in range(7):
+        labels[index] = np.where(labels[index] == 0, 0, 3 + index)
+    data = load_data(save(tmp_path, x_train=images, y_train=labels, x_test=images, y_test=labels))
+    parts = split(data, 0.2, seed=0)
+    assert len(parts.validation_indices) == 12
+    rare = data.labels.reshape(60, -1).max(axis=1) > 2
+    assert rare[parts.validation_indices].sum() in (1, 2)
+
+
+def test_maps_with_groups_stay_together(tmp_path: Path) -> None:
+    images, labels = maps(60)
+    data = load_data(save(tmp_path, x_train=images, y_train=labels, x_test=images, y_test=labels,
+                          group_train=np.arange(60) // 6))  # fmt: skip
+    parts = split(data, 0.2, seed=0)
+    assert data.groups is not None
+    trained, validated = (
+        set(data.groups[rows].tolist()) for rows in (parts.train_indices, parts.validation_indices)
+    )
+    assert len(validated) == 2
+    assert not trained & validated
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        (np.zeros((8, 5, 6), int), r"a label for each of the 6 x 5 pixels of an image, got .*\(8, 5, 6\)"),
+        (np.full((8, 6, 5), -1), r"expected labels in 0..1 .* got -1 in row 0, pixel \(0, 0\)"),
+        (np.zeros((8, 6, 5)), r"or of shape \(N, H, W\) as integers, got float64"),
+        (np.zeros((8, 6, 5, 1), int), r"got int64\(8, 6, 5, 1\)"),
+        (np.zeros((8, 6, 5), int), "class 'b' .label 1. has no pixels"),
+        (np.zeros((7, 6, 5), int), "got 8 images and 7 labels"),
+    ],
+)  # fmt: skip
+def test_maps_that_do_not_fit(tmp_path: Path, labels: npt.NDArray[Any], message: str) -> None:
+    spec = save(tmp_path, x=np.zeros((8, 6, 5), np.uint8), y=labels, classes=["a", "b"])
+    with pytest.raises(DataError, match=message):
+        load_data(spec)
+
+
+def test_maps_here_and_labels_there_are_refused(tmp_path: Path) -> None:
+    images, labels = maps(40)
+    spec = save(tmp_path, x_train=images, y_train=labels, x_test=images, y_test=labels[:, 0, 3])
+    with pytest.raises(DataError, match="expected labels of images in both, or of pixels"):
+        load_data(spec)
+    train, test = (
+        TensorDataset(torch.tensor(images), torch.tensor(one)) for one in (labels, labels[:, 0, 3])
+    )
+    with pytest.raises(DataError, match="expected labels of images in both, or of pixels"):
+        from_datasets(train, test)
+    with pytest.raises(
+        DataError, match=r"every label to have the shape \(6, 5\) as in row 0, got \(\) in row 1"
+    ):
+        from_datasets([(images[0], labels[0]), (images[1], 1)])  # type: ignore[arg-type]
+
+
+def test_too_few_maps(tmp_path: Path) -> None:
+    images, labels = maps(4)
+    data = load_data(save(tmp_path, x_train=images, y_train=labels, x_test=images, y_test=labels))
+    with pytest.raises(DataError, match="there are 4 rows, expected at least 10"):
+        split(data, 0.1, seed=0)

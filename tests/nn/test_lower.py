@@ -120,7 +120,9 @@ def padded(x: Array, padding: Padding, reach: Sequence[int], stride: Sequence[in
             sides.append((reach[axis] // 2, reach[axis] // 2))
         else:
             sides.append((int(padding[2 * axis]), int(padding[2 * axis + 1])))
-    return np.pad(x, sides, constant_values=fill)
+    (top, bottom), (left, right) = ((max(-a, 0), max(-b, 0)) for a, b in sides[2:])
+    x = x[:, :, top : x.shape[2] - bottom, left : x.shape[3] - right]
+    return np.pad(x, [(max(a, 0), max(b, 0)) for a, b in sides], constant_values=fill)
 
 
 def windows(x: Array, kernel: Sequence[int], stride: Sequence[int], dilation: Sequence[int]) -> Array:
@@ -146,6 +148,7 @@ def windows(x: Array, kernel: Sequence[int], stride: Sequence[int], dilation: Se
 @given(convolutions())
 @example((Conv(4, (3, 3), (2, 2), groups=2), ((2, 8, 8),)))
 @example((Conv(4, (2, 2), (1, 1)), ((2, 5, 5),)))
+@example((Conv(4, (3, 3), padding=(-1, -1, -1, -1)), ((2, 6, 6),)))
 def test_convolution_equals_brute_force(case: Case) -> None:
     op, (shape,) = case
     assert isinstance(op, Conv)
@@ -171,6 +174,8 @@ def test_convolution_equals_brute_force(case: Case) -> None:
 @example((Pool("average", (3, 3), (1, 1), (2, 0, 1, 2)), ((1, 5, 5),)))
 @example((Pool("max", (3, 3), (2, 2)), ((1, 8, 8),)))
 @example((Pool("max", (3, 3), (1, 1), (2, 2, 2, 2)), ((1, 5, 5),)))
+@example((Pool("average", (2, 2), (2, 2), (-1, -1, -1, -1)), ((1, 6, 6),)))
+@example((Pool("max", (2, 3), (2, 2), (-1, 1, -1, 0)), ((1, 5, 6),)))
 def test_pooling_leaves_the_padding_out(case: Case) -> None:
     op, (shape,) = case
     assert isinstance(op, Pool)
@@ -181,6 +186,18 @@ def test_pooling_leaves_the_padding_out(case: Case) -> None:
     taps = windows(field, op.kernel, op.stride, (1, 1))
     reduce = np.nanmean if op.mode == "average" else np.nanmax
     np.testing.assert_allclose(run(op, x), reduce(taps, axis=(4, 5)), rtol=1e-12)
+
+
+@pytest.mark.parametrize("size", [(8, 8), (7, 9), (7, 8)])
+def test_cropped_padding_reads_from_the_second_pixel_on(size: tuple[int, int]) -> None:
+    """The odd half of DARTS' factorized reduction, ``conv(x[:, :, 1:, 1:])``, on even and on odd sizes."""
+    sides = (-1, size[0] % 2, -1, size[1] % 2)
+    op = Conv(3, stride=(2, 2), padding=sides)
+    x = numbers(2, 4, *size)
+    weight = torch.from_numpy(weights_of(op, (4, *size))["weight"])
+    odd = torch.nn.functional.pad(x[:, :, 1:, 1:], (0, size[1] % 2, 0, size[0] % 2))
+    np.testing.assert_allclose(run(op, x), torch.nn.functional.conv2d(odd, weight, stride=2), atol=1e-12)
+    assert op.output_shape(((4, *size),)) == (3, -(-size[0] // 2), -(-size[1] // 2))
 
 
 def test_pooling_windows_without_a_pixel_are_refused() -> None:

@@ -89,3 +89,13 @@ def test_defaults_follow_the_data() -> None:
     assert recipe.epochs < digits.epochs
     tiny = recipe_for(from_datasets(TensorDataset(torch.zeros(20, 1, 1, 1), torch.arange(20) % 2)))
     assert tiny.steps(16) >= 100
+
+
+def test_labels_of_pixels_are_not_smoothed_and_learned_faster() -> None:
+    rng = np.random.default_rng(0)
+    images = torch.tensor(rng.integers(0, 256, (40, 8, 8), dtype=np.uint8))
+    labels = torch.arange(2560).reshape(40, 8, 8) % 3
+    of_pixels = recipe_for(from_datasets(TensorDataset(images, labels)))
+    of_images = recipe_for(from_datasets(TensorDataset(images, torch.arange(40) % 3)))
+    assert (of_pixels.label_smoothing, of_images.label_smoothing) == (0, 0.1)
+    assert of_pixels == replace(of_images, label_smoothing=0, learning_rate=2 * of_images.learning_rate)

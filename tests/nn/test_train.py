@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from sklearn.metrics import accuracy_score, log_loss, recall_score
+from scipy.stats import binomtest
+from sklearn.metrics import accuracy_score, jaccard_score, log_loss, recall_score
 from sklearn.utils.class_weight import compute_class_weight
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -20,6 +21,7 @@ from netwright.errors import DataError, TrainingError
 from netwright.nn.data import Data, load_data, open_test_set, split
 from netwright.nn.prepare import prepare, statistics
 from netwright.nn.recipe import Recipe, recipe_for
+from netwright.nn.task import tally
 from netwright.nn.train import evaluate, train
 
 RECIPE = Recipe(epochs=2, batch_size=32, learning_rate=0.1)
@@ -365,7 +367,11 @@ def test_evaluation_is_that_of_scikit_learn() -> None:
     assert found.balanced_accuracy == pytest.approx(recall.mean())
     assert math.isnan(found.class_accuracy[5])  # no square leaves 5
     assert found.count == 300
-    assert found.standard_error == pytest.approx(np.std(truth == guess) / math.sqrt(300))
+    wilson = binomtest(int((truth == guess).sum()), 300).proportion_ci(0.95, method="wilson")
+    assert found.interval == pytest.approx((wilson.low, wilson.high), abs=1e-6)
+    assert found.standard_error == pytest.approx(np.std(truth == guess) / math.sqrt(300), rel=0.1)
+    assert found.score == found.accuracy
+    assert found.class_scores == pytest.approx(found.class_accuracy, nan_ok=True)
 
 
 def test_evaluation_uses_running_statistics_and_restores_the_mode() -> None:
@@ -377,3 +383,115 @@ def test_evaluation_uses_running_statistics_and_restores_the_mode() -> None:
     assert first.loss == pytest.approx(second.loss, rel=1e-5)
     assert module.training
     assert all(torch.equal(value, before[name]) for name, value in module.state_dict().items())
+
+
+# -- labels of pixels
+
+
+def pixel_network(classes: int = 3, seed: int = 0) -> nn.Sequential:
+    torch.manual_seed(seed)
+    return nn.Sequential(
+        nn.Conv2d(1, 8, 3, 2, 1, bias=False),
+        nn.BatchNorm2d(8),
+        nn.ReLU(),
+        nn.Conv2d(8, classes, 3, 1, 1),
+        nn.Upsample((8, 8), mode="bilinear"),
+    )
+
+
+@pytest.fixture(scope="module")
+def pixels() -> tuple[Part, Part]:
+    """Digits whose pixels are paper, or ink of a round or another digit."""
+    data = load_data("digits")
+    rows = split(data, 0.2, seed=0)
+    measured = statistics(data.images[rows.train_indices])
+    kind = np.where(np.isin(data.labels, (0, 6, 8, 9)), 1, 2)[:, None, None]
+    labels = np.where(data.images[:, 0] < 100, 0, kind).astype(np.uint8)
+    found = [
+        (prepare(data.images[part], 8, measured.mean, measured.std), torch.tensor(labels[part]))
+        for part in (rows.train_indices, rows.validation_indices)
+    ]
+    return found[0], found[1]
+
+
+def test_pixels_are_learned(pixels: tuple[Part, Part]) -> None:
+    reports: list[Mapping[str, float]] = []
+
+    def report(step: int, metrics: Mapping[str, float]) -> bool:
+        reports.append(metrics)
+        return False
+
+    recipe = replace(RECIPE, epochs=4, augmentation="shift-flip")
+    result = train(pixel_network(), *pixels[0], recipe=recipe, seed=0, validation=pixels[1], report=report)
+    assert result.validation is not None
+    assert result.validation.score > 0.4  # all paper has 0.2
+    assert result.validation.accuracy > 0.7
+    assert reports[-1].keys() == {"train_loss", "learning_rate", "validation_loss", "validation_mean_iou"}
+    assert reports[-1]["validation_mean_iou"] == result.validation.score
+
+
+def test_the_same_seed_gives_the_same_weights_for_pixels(pixels: tuple[Part, Part]) -> None:
+    recipe = replace(RECIPE, epochs=1, augmentation="shift-flip-cutout")
+    weights = []
+    for seed, dtype in ((0, torch.uint8), (0, torch.int64), (1, torch.uint8)):
+        module = pixel_network()
+        train(module, pixels[0][0], pixels[0][1].to(dtype), recipe=recipe, seed=seed)
+        weights.append(module.state_dict()["3.weight"])
+    assert torch.equal(weights[0], weights[1])
+    assert not torch.equal(weights[0], weights[2])
+
+
+def test_evaluation_of_pixels_is_that_of_scikit_learn(pixels: tuple[Part, Part]) -> None:
+    inputs, labels = pixels[1]
+    module = pixel_network(classes=5)  # of which two are never true
+    found = evaluate(module, inputs, labels, batch=77)
+    module.eval()
+    with torch.no_grad():
+        shares = module(inputs).double().softmax(1)
+    truth, guess = labels.numpy().ravel(), shares.argmax(1).numpy().ravel()
+    assert found.score == pytest.approx(jaccard_score(truth, guess, average="macro"))
+    assert found.accuracy == pytest.approx(accuracy_score(truth, guess))
+    flat = shares.permute(0, 2, 3, 1).reshape(-1, 5).numpy()
+    assert found.loss == pytest.approx(
+        log_loss(truth, flat / flat.sum(1, keepdims=True), labels=range(5)), rel=1e-5
+    )
+    assert np.array(found.confusion).sum() == labels.numel()
+    assert found.count == len(inputs)
+    tallies = found.image_tallies
+    assert tallies is not None
+    assert tallies.shape == (len(inputs), 3, 5)
+    for row in (0, 100):
+        one = evaluate(module, inputs[row : row + 1], labels[row : row + 1])
+        assert np.array_equal(tally(np.array(one.confusion)), tallies[row])
+    low, high = found.interval
+    assert low < found.score < high
+
+
+def test_class_weights_of_pixels_are_those_of_scikit_learn(pixels: tuple[Part, Part]) -> None:
+    inputs, labels = pixels[0][0][:64], pixels[0][1][:64]
+    module = pixel_network()
+    recipe = Recipe(1, 64, 1e-9, label_smoothing=0.0, warmup=0.0, class_weights=True)
+    expected = compute_class_weight("balanced", classes=np.arange(3), y=labels.numpy().ravel())
+    module.train()
+    weights = torch.tensor(expected, dtype=torch.float32)
+    loss = F.cross_entropy(module(inputs), labels.long(), weight=weights).item()
+    found = train(pixel_network(), inputs, labels, recipe=recipe, seed=0)
+    assert found.train_loss == pytest.approx(loss, rel=1e-4)
+
+
+def test_a_network_of_another_size_is_refused(pixels: tuple[Part, Part]) -> None:
+    inputs, labels = pixels[0]
+    message = r"outputs \(1, K, 4, 8\) and labels in 0..K-1, got outputs \(1, 3, 8, 8\)"
+    with pytest.raises(DataError, match=message):
+        evaluate(pixel_network(), inputs, labels[:, ::2])
+    with pytest.raises(DataError, match=r"outputs \(1, K\) and labels in 0..K-1, got outputs \(1, 3, 8, 8\)"):
+        train(pixel_network(), inputs, labels[:, 0, 0].long(), recipe=RECIPE, seed=0)
+    with pytest.raises(DataError, match=r"outputs \(1, K, 8, 8\) .* got outputs \(1, 2\)"):
+        train(linear(), torch.zeros(4, 1, 2, 2), labels[:4], recipe=RECIPE, seed=0)
+
+
+def test_a_loss_of_pixels_that_is_no_number_ends_the_training(pixels: tuple[Part, Part]) -> None:
+    inputs, labels = pixels[0][0][:64].clone(), pixels[0][1][:64]
+    inputs[13, 0, 3, 3] = float("nan")
+    with pytest.raises(TrainingError, match=r"the loss is nan at step \d of 4"):
+        train(pixel_network(), inputs, labels, recipe=RECIPE, seed=0)

@@ -5,8 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 import netwright
 from netwright import blocks as B
+from netwright.blocks.segmentation import segmentation_head
+from netwright.nn.data import load_data
 from netwright.pipeline import Progress, SearchConfig, SearchOutcome, make_config
 from netwright.pipeline.job import Job, prepare_job
 from netwright.space import ExpressionSpace, choice, compile_space, place, repeat, sequential
@@ -26,7 +30,32 @@ SPACE = compile_space(
 )
 """80 networks of 3k to 74k MACs for grey images of ten classes; 62 have at most 40k."""
 
+PIXEL_CLASSES = ("background", "small digit", "large digit")
+PIXELS = compile_space(
+    sequential(
+        place("stem", B.conv_bn_act(out=choice(4, 8), stride=2)),
+        repeat("body", B.conv_bn_act(out=8, kernel=choice(3, 5)), depth=choice(1, 2)),
+        place("head", segmentation_head(classes=3, size=8)),
+        input=(1, choice(8, 12, name="resolution"), ...),
+    ),
+    "small-pixels",
+)
+"""24 networks that label 8 x 8 pixels of grey images."""
+
 SETTINGS: dict[str, Any] = {"epochs": 1, "trials": 4, "top": 2, "max_macs": "40k", "workers": 2}
+
+
+def write_pixels(path: Path) -> str:
+    """The digits with a label for each pixel, as an archive."""
+    digits = load_data("digits")
+    kind = np.where(digits.labels < 5, 1, 2)[:, None, None]
+    np.savez(
+        path,
+        x=digits.images[:, 0],
+        y=np.where(digits.images[:, 0] < 100, 0, kind).astype(np.uint8),
+        classes=np.array(PIXEL_CLASSES),
+    )
+    return f"npz:{path}"
 
 
 def search_small(out: Path, data: Any = "digits", **changes: Any) -> SearchOutcome:

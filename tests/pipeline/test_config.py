@@ -78,7 +78,9 @@ def test_what_is_wrong_is_said_in_one_line(changes: dict[Any, Any], message: str
 
 
 def test_a_stranger_is_told_what_there_is() -> None:
-    with pytest.raises(ConfigError, match=r"unknown setting 'zzz'; expected some of data, out, device, .*"):
+    with pytest.raises(
+        ConfigError, match=r"unknown setting 'zzz'; expected some of data, out, task, device, .*"
+    ):
         make_config({**WHOLE, "zzz": 1})
 
 

@@ -14,6 +14,7 @@ from netwright.nn.data import load_data
 from netwright.pipeline import Checked, Loaded, Progress
 from netwright.pipeline.job import prepare_job, run
 from netwright.space import choice, compile_space, costs_of, iterate, place, sequential
+from netwright.spaces import catalog
 from netwright.study import History
 from netwright.trial import Metric, Proposal, Trial, TrialState
 from tests.pipeline.small import SPACE, ignore, prepared, small_config
@@ -114,7 +115,9 @@ class TestWhatIsWrongIsSaidBeforeAnythingIsWritten:
             match=r"space own: expected networks for images of 1 channels, as digits has them, got",
         ):
             prepared(colour)
-        with pytest.raises(SpaceError, match=r"space own: expected 10 outputs, one for each class of digits"):
+        with pytest.raises(
+            SpaceError, match=r"space own: expected 10 outputs for each image, one for each class of digits"
+        ):
             prepared(few)
 
     def test_an_object_that_is_no_space(self, tmp_path: Path) -> None:
@@ -196,7 +199,7 @@ class TestWhatTheSettingsStandFor:
         job = prepared(data="npz:some.npz")
         monkeypatch.chdir("/")
         path.unlink()
-        data, rows = job.task.load()
+        data, rows = job.source.load()
         assert data.fingerprint == job.data.fingerprint
         assert np.array_equal(rows.train_indices, job.rows.train_indices)
 
@@ -309,3 +312,15 @@ class TestFinalists:
     def test_many_finalists_have_a_folder_too(self) -> None:
         found = history(*((index, 0.5) for index in range(8)))
         assert len(prepared(top=60).final_directory(found.completed * 10).name) < 100
+
+
+def test_a_space_from_a_file(tmp_path: Path) -> None:
+    """As ``netwright space design`` writes it."""
+    path = tmp_path / "mine.yaml"
+    catalog.write_space(path, "mcunet", {"resolution": 48, "width": 0.5})
+    job = prepared(None, space=str(path), max_macs="100M")
+    assert job.space.id == catalog.make_space("mcunet", (1, 8, 8), 10, {"resolution": 48, "width": 0.5}).id
+    assert f"--space {path}" in job.command
+    path.write_text("space: mcunet\nset: {resolution: none}\n")
+    with pytest.raises(ConfigError, match=r"mine.yaml: mcunet.resolution: "):
+        prepared(None, space=str(path))

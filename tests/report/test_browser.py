@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from netwright.report import ReportContent, render_report
-from tests.report.sample import hostile_content, lonely_content, sample_content
+from tests.report.sample import hostile_content, lonely_content, pixel_content, sample_content
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -131,6 +131,16 @@ def test_names_are_shown_and_not_run(chromium: str, tmp_path: Path) -> None:
     assert any(
         "<img src=x" in text or "<img s" in text for text in found["figures"]["plot-confusion"]["texts"]
     )
+
+
+def test_examples_are_shown(chromium: str, tmp_path: Path) -> None:
+    content = pixel_content()
+    for width in (1200, 400):
+        found = _probe(chromium, tmp_path, content, width)
+
+        assert found["images"] == 3 * len(content.examples)
+        assert found["overflow"] <= 0
+        assert len(found["figures"]) == 8
 
 
 def test_the_least_there_can_be_is_drawn(chromium: str, tmp_path: Path) -> None:

@@ -12,7 +12,14 @@ import pytest
 
 from netwright.devices import budget_for
 from netwright.report import ReportContent, render_report, write_report
-from tests.report.sample import HOSTILE, hostile_content, lonely_content, sample_content
+from tests.report.sample import (
+    CLASSES,
+    HOSTILE,
+    hostile_content,
+    lonely_content,
+    pixel_content,
+    sample_content,
+)
 
 
 class _Page(HTMLParser):
@@ -120,7 +127,7 @@ def test_the_verdict_comes_first(page: _Page) -> None:
     text = page.text
 
     assert text.index("92.31 %") < text.index("fits nrf52840") < text.index("Accuracy over cost One dot")
-    assert "test accuracy ± 0.27 points standard error, 10,000 images" in text
+    assert "test accuracy 91.77 to 92.82 % : 95 % interval, 10,000 images" in text
     assert "fits: 50.2 % of the limit, 5.98M to spare" in text
     assert "SRAM 256 KB - 82 KB kept for the runtime = 174 KB for activations (nrf52840)" in text
     assert "269,105,556,096 architectures; between 259,985,159,567 and 259,985,565,051 of them fit" in text
@@ -226,3 +233,39 @@ def test_the_report_needs_neither_torch_nor_optuna() -> None:
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
     assert found.stdout.strip() == "set()"
+
+
+# -- labels of pixels
+
+
+def test_pixels_bear_the_labels() -> None:
+    page = _Page(render_report(pixel_content()))
+    text = page.text
+
+    assert page.open == []
+    assert text.index("test mean IoU 91.77 to") < text.index("Mean IoU over cost One dot")
+    assert "test pixel accuracy 94.00 %" in text
+    assert "The best 10 trials by validation mean IoU" in text
+    assert "Best validation mean IoU so far" in text
+    assert "IoU on the test pixels of each class" in text
+    assert "Confusion matrix on the test pixels, in % of the row" in text
+    assert "accuracy" not in text.lower().replace("test pixel accuracy", "")
+    figures = [a["aria-label"] for a in page.attributes("div") if a.get("class") == "canvas"]
+    assert not any("accuracy" in (label or "") for label in figures)
+
+
+def test_examples_are_pictures_with_words() -> None:
+    page = _Page(render_report(pixel_content()))
+    pictures = page.attributes("img")
+
+    assert len(pictures) == 3 * 7
+    assert all((one["src"] or "").startswith("data:image/png;base64,") for one in pictures)
+    assert [one["alt"] for one in pictures[3:6]] == ["image", "true: Trouser", "predicted: T-shirt/top"]
+    assert "100.0 % T-shirt/top 90.0 % Trouser → T-shirt/top 80.0" in page.text
+    assert "Some images of the test set" in page.text
+
+
+def test_names_of_pixels_are_escaped() -> None:
+    page = render_report(pixel_content(("background", HOSTILE, *CLASSES[1:])))
+    assert HOSTILE not in page
+    assert _Page(page).open == []

@@ -9,7 +9,7 @@ import pytest
 
 from netwright import blocks as B
 from netwright.blocks import block
-from netwright.errors import GraphError, SpaceError
+from netwright.errors import GraphError, SpaceError, TooLargeError
 from netwright.ir.graph import GraphBuilder, Tensor
 from netwright.ir.ops import Conv
 from netwright.space import (
@@ -19,6 +19,7 @@ from netwright.space import (
     compile_space,
     costs_of,
     derived,
+    explorer,
     place,
     rank,
     repeat,
@@ -26,7 +27,6 @@ from netwright.space import (
     size,
     unrank,
 )
-from netwright.space import compile as compile_module
 from tests.space.small_spaces import bare_conv
 
 SHAPE = (4, 8, 8)
@@ -66,6 +66,16 @@ def test_values_become_the_options_themselves(space: ExpressionSpace) -> None:
     """3.0 is taken for 3, and written as 3: equality is identity."""
     architecture = space.architecture({**CHOICES, "stage2.kernel": 3.0})
     assert architecture.to_json() == space.architecture(CHOICES).to_json()
+
+
+def test_an_architecture_that_records_other_values_is_another_one(space: ExpressionSpace) -> None:
+    good = space.architecture(CHOICES)
+    choices = tuple((name, float(v) if name == "stage2.kernel" else v) for name, v in good.choices)
+    for odd in (choices, good.choices[::-1]):
+        stranger = Architecture(space.id, odd)
+        for ask in (space.to_graph, lambda one: rank(space, one), lambda one: costs_of(space, one)):
+            with pytest.raises(SpaceError, match="expected the options themselves"):
+                ask(stranger)
 
 
 @pytest.mark.parametrize(
@@ -208,9 +218,9 @@ def test_too_many_states(monkeypatch: pytest.MonkeyPatch) -> None:
         input=SHAPE,
     )
     assert size(compile_space(expression, "coupled")) == 3**6
-    monkeypatch.setattr(compile_module, "STATE_LIMIT", 300)
+    monkeypatch.setattr(explorer, "STATE_LIMIT", 300)
     with pytest.raises(
-        SpaceError, match=r"coupled: exact answers would need more than 300 states.*\['w0', 'w1', "
+        TooLargeError, match=r"coupled: an exact answer would need more than 300 states.*\['w0', 'w1', "
     ):
         size(compile_space(expression, "coupled"))
 

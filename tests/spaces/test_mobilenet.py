@@ -13,7 +13,7 @@ from netwright.ir.ops import BatchNorm, Conv, Linear
 from netwright.seeding import rng_for
 from netwright.space import costs_of, count, extremes, fitting, rank, sample, size, smallest, unrank
 from netwright.spaces import mobilenet_tiny
-from netwright.spaces.mobilenet import resolutions
+from netwright.spaces.images import resolutions
 
 SHAPES = [(1, 8, 8), (1, 28, 28), (3, 32, 32), (3, 48, 48), (3, 96, 96)]
 

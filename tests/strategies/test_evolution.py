@@ -41,6 +41,12 @@ def budget_of(costs: Costs) -> dict[str, int]:
     return {"macs": sorted(cost["macs"] for cost in costs.values())[40]}
 
 
+def propose(evolution: Evolution, state: EvolutionState, rng: np.random.Generator, number: int) -> Proposal:
+    proposal = evolution.propose(state, rng, number)
+    assert proposal is not None
+    return proposal
+
+
 def run(
     evolution: Evolution,
     state: EvolutionState,
@@ -51,7 +57,7 @@ def run(
     """A whole search, one trial after the other."""
     done = []
     for number in range(trials):
-        proposal = evolution.propose(state, rng_for(seed, "test", number), number)
+        proposal = propose(evolution, state, rng_for(seed, "test", number), number)
         done.append(trial(proposal, accuracy[proposal.architecture]))
         state = evolution.update(state, done[-1])
     return done
@@ -128,7 +134,7 @@ def test_chance_of_being_a_parent(
     state = population_of(small, costs, scores, objective)
     evolution = Evolution(population=4, tournament=tournament)
     draws = 2000
-    parents = Counter(evolution.propose(state, rng_for(0, draw), 4).parent for draw in range(draws))
+    parents = Counter(propose(evolution, state, rng_for(0, draw), 4).parent for draw in range(draws))
     ranked = sorted(range(4), key=lambda number: scores[number], reverse=direction == "minimize")
     statistic = 0.0
     for rank, number in enumerate(ranked, 1):
@@ -140,7 +146,7 @@ def test_chance_of_being_a_parent(
 def test_of_equals_the_youngest_is_the_parent(small: ExpressionSpace, costs: Costs) -> None:
     state = population_of(small, costs, [0.5, 0.7, 0.7, 0.5], ACCURACY)
     evolution = Evolution(population=4, tournament=100)
-    assert {evolution.propose(state, rng_for(0, draw), 4).parent for draw in range(20)} == {2}
+    assert {propose(evolution, state, rng_for(0, draw), 4).parent for draw in range(20)} == {2}
 
 
 def test_failed_nan_and_oversized_trials_never_become_parents(small: ExpressionSpace, costs: Costs) -> None:
@@ -162,7 +168,7 @@ def test_random_phase_goes_on_until_the_population_is_full(small: ExpressionSpac
     state = evolution.init(small, {}, ACCURACY, 0)
     parents = []
     for number, architecture in enumerate(list(costs)[:8]):
-        proposal = evolution.propose(state, rng_for(0, number), number)
+        proposal = propose(evolution, state, rng_for(0, number), number)
         parents.append(proposal.parent is not None)
         how = FAILED if number in (0, 2, 3) else COMPLETE
         state = evolution.update(state, trial(Proposal(number, architecture), state=how))
@@ -175,10 +181,10 @@ def test_trials_under_way_count_for_the_population(small: ExpressionSpace, costs
     state = evolution.update(
         evolution.init(small, {}, ACCURACY, 0), trial(Proposal(0, next(iter(costs))), 0.5)
     )
-    assert evolution.propose(state, rng_for(0), 2).parent is None
-    assert evolution.propose(state, rng_for(0), 3).parent == 0
+    assert propose(evolution, state, rng_for(0), 2).parent is None
+    assert propose(evolution, state, rng_for(0), 3).parent == 0
     nothing_known = evolution.init(small, {}, ACCURACY, 0)
-    assert evolution.propose(nothing_known, rng_for(0), 30).parent is None
+    assert propose(evolution, nothing_known, rng_for(0), 30).parent is None
 
 
 @given(st.permutations(range(9)), st.sets(st.integers(0, 8)))
@@ -222,7 +228,7 @@ def test_where_no_mutation_fits_a_network_is_drawn_at_random(small: ExpressionSp
     evolution = Evolution(population=1, tournament=1)
     state = evolution.init(small, {"macs": costs[least]["macs"]}, ACCURACY, 0)
     for number in range(3):
-        proposal = evolution.propose(state, rng_for(0, number), number)
+        proposal = propose(evolution, state, rng_for(0, number), number)
         assert proposal == Proposal(number, least)
         state = evolution.update(state, trial(proposal))
 
@@ -235,7 +241,7 @@ def test_where_all_that_fit_are_alive_one_is_drawn_again(small: ExpressionSpace,
     state = evolution.init(small, budget, ACCURACY, 0)
     for number, architecture in enumerate(fitting):
         state = evolution.update(state, trial(Proposal(number, architecture)))
-    proposal = evolution.propose(state, rng_for(0), len(fitting))
+    proposal = propose(evolution, state, rng_for(0), len(fitting))
     assert proposal.architecture in fitting
     assert proposal.parent is None
 
@@ -246,8 +252,8 @@ def test_a_space_of_one_network() -> None:
     )
     evolution = Evolution(population=1, tournament=1)
     state = evolution.init(one, {}, ACCURACY, 0)
-    proposal = evolution.propose(state, rng_for(0), 0)
-    assert evolution.propose(evolution.update(state, trial(proposal)), rng_for(0), 1) == Proposal(
+    proposal = propose(evolution, state, rng_for(0), 0)
+    assert propose(evolution, evolution.update(state, trial(proposal)), rng_for(0), 1) == Proposal(
         1, proposal.architecture
     )
 

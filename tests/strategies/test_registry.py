@@ -26,13 +26,25 @@ def test_unknown_strategy() -> None:
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("random", r"strategy random: expected options \(it has none\), got 'size'"),
-        ("evolution", "strategy evolution: expected options population, tournament, got 'size'"),
+        ("random", "strategy random: expected options distinct, got 'size'"),
+        ("evolution", "strategy evolution: expected options population, tournament, distinct, got 'size'"),
     ],
 )
 def test_unknown_option(name: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         make_strategy(name, size=3)
+
+
+@pytest.mark.parametrize("name", ["random", "evolution"])
+def test_distinct_networks_by_a_rule(name: str) -> None:
+    assert make_strategy(name, distinct=None) == make_strategy(name)
+    for rule in ("nats", "pruned", "flat", "skips"):
+        assert make_strategy(name, distinct=rule) != make_strategy(name)
+    for wrong in ("all", True, "Flat", 1):
+        with pytest.raises(
+            ConfigError, match=rf"{name}\.distinct: expected one of nats, pruned, flat, skips, or None, got"
+        ):
+            make_strategy(name, distinct=wrong)
 
 
 @pytest.mark.parametrize("value", [0, -1, 2.5, "10", True, None])

@@ -383,3 +383,33 @@ def test_limits_must_be_positive(arguments: dict[str, Any]) -> None:
 
 def test_sizes_are_written_for_people() -> None:
     assert [size(0), size(1536), size(600 * 1024**2)] == ["0.0 KB", "1.5 KB", "600.0 MB"]
+
+
+@dataclass(frozen=True)
+class Lasting(Estimating):
+    """Takes a tenth of a second, then gives or raises."""
+
+    fails: bool = False
+
+    def __call__(self, proposal: Proposal, context: Context) -> Mapping[str, float]:
+        time.sleep(0.1)
+        if self.fails:
+            raise ValueError("at the end")
+        return {ACCURACY.name: 1.0}
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_trial_tells_its_times_however_late_the_driver_listens(
+    tmp_path: Path, wake: int, fails: bool
+) -> None:
+    with ProcessExecutor(1) as executor:
+        executor.start(Proposal(0, ARCHITECTURE), Lasting(fails=fails), TrialSettings(0, 11, tmp_path))
+        [run] = executor._runs.values()
+        run.process.join()
+        late = time.time()
+        [outcome] = executor.wait(wake)
+    assert isinstance(outcome, Outcome)
+    assert (outcome.metrics is None) == fails
+    assert outcome.seconds >= 0.1
+    # What it took is over when it is read.
+    assert outcome.started + outcome.seconds <= late

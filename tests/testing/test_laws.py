@@ -16,6 +16,7 @@ from netwright.ir.graph import Graph, GraphBuilder
 from netwright.ir.ops import Activation, Add, BatchNorm, Conv, Shape
 from netwright.seeding import rng_for
 from netwright.space import Architecture, Decision, ExpressionSpace, costs_of, size, unrank
+from netwright.space.composite import Tracked
 from netwright.space.diagram import Diagram
 from netwright.strategies import Evolution, RandomSearch
 from netwright.study import SerialExecutor, StudySettings, open_study, run_search
@@ -106,16 +107,11 @@ def test_graphs() -> None:
 # -------------------------------------------------------------------------------------------------- spaces
 
 
-def space_of(**changes: Any) -> ExpressionSpace:
+def tampered(change: Callable[[Diagram], Diagram]) -> ExpressionSpace:
     """The example space with a diagram that was tampered with."""
     space = example_space()
-    for name, value in changes.items():
-        space.__dict__[name] = value
+    space.__dict__["_diagrams"] = {Tracked(): change(example_space().diagram)}
     return space
-
-
-def tampered(change: Callable[[Diagram], Diagram]) -> ExpressionSpace:
-    return space_of(diagram=change(example_space().diagram))
 
 
 def dearer(diagram: Diagram) -> Diagram:
@@ -224,7 +220,7 @@ class Careless(RandomSearch):
 class Global(Evolution):
     """Draws from the global generator."""
 
-    def propose(self, state: Any, rng: np.random.Generator, number: int) -> Proposal:
+    def propose(self, state: Any, rng: np.random.Generator, number: int) -> Proposal | None:
         return super().propose(state, rng_for(random.randrange(10**6), number), number)
 
 
@@ -246,7 +242,7 @@ class Remembering(Evolution):
         self.seen.append(trial)
         return super().update(state, trial)
 
-    def propose(self, state: Any, rng: np.random.Generator, number: int) -> Proposal:
+    def propose(self, state: Any, rng: np.random.Generator, number: int) -> Proposal | None:
         return super().propose(state, rng_for(len(self.seen), number), number)
 
 
@@ -254,7 +250,7 @@ class Remembering(Evolution):
 class Numberless(Evolution):
     """Calls every proposal the first."""
 
-    def propose(self, state: Any, rng: np.random.Generator, number: int) -> Proposal:
+    def propose(self, state: Any, rng: np.random.Generator, number: int) -> Proposal | None:
         return super().propose(state, rng, 0)
 
 
@@ -271,8 +267,9 @@ class Stubborn(RandomSearch):
 class Prophetic(Evolution):
     """Names a parent that it cannot know yet."""
 
-    def propose(self, state: Any, rng: np.random.Generator, number: int) -> Proposal:
-        return replace(super().propose(state, rng, number), parent=number)
+    def propose(self, state: Any, rng: np.random.Generator, number: int) -> Proposal | None:
+        proposal = super().propose(state, rng, number)
+        return proposal and replace(proposal, parent=number)
 
 
 @dataclass(frozen=True)

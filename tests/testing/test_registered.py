@@ -5,17 +5,33 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
 
 from netwright import blocks as B
-from netwright.estimators.trained import Task, TrainedAccuracy
+from netwright.estimators.trained import SplitData, TrainedAccuracy
+from netwright.export.onnx import export_onnx
 from netwright.ir.graph import Graph
 from netwright.ir.ops import OPS
 from netwright.models import MODELS, build_model
 from netwright.nn.data import load_data
+from netwright.nn.lower import build
 from netwright.nn.recipe import Recipe
-from netwright.space import ExpressionSpace, choice, compile_space, rank, repeat, sequential, size, unrank
+from netwright.seeding import rng_for
+from netwright.space import (
+    ExpressionSpace,
+    choice,
+    compile_space,
+    rank,
+    repeat,
+    sample,
+    sequential,
+    size,
+    unrank,
+)
 from netwright.spaces.catalog import SPACES
 from netwright.strategies import STRATEGIES, make_strategy
 from netwright.testing import (
@@ -61,12 +77,24 @@ class TestModels(GraphLaws):
         return model
 
 
+FEWER: dict[str, dict[str, Any]] = {
+    "nasnet": {"blocks": 2, "operations": "notes", "cells": 1, "channels": 4},
+    "mcunet": {"width": 0.5},
+    "auto-deeplab": {"layers": 4, "blocks": 1, "width": 1},
+    "auto-deeplab-tiny": {"layers": 4, "blocks": 1},
+}
+"""Parameters with which the laws take seconds; sizes of the whole spaces are tested beside the spaces."""
+
+SMALLEST = {"auto-deeplab": 32}
+"""Smallest images of spaces that refuse small ones, in pixels."""
+
 SHAPES = {"28x28": (1, 28, 28), "96x96": (3, 96, 96)}
 COMPILED: dict[str, Callable[[], ExpressionSpace]] = {
     **{
-        f"{name} {size}": partial(entry.factory, shape, 10)
+        f"{name} {size}": partial(entry.factory, shape, 10, **FEWER.get(name, {}))
         for name, entry in SPACES.items()
         for size, shape in SHAPES.items()
+        if min(shape[1:]) >= SMALLEST.get(name, 0)
     },
     "example": example_space,
     "residual": lambda: residual(),
@@ -93,6 +121,26 @@ def residual() -> ExpressionSpace:
 @pytest.fixture(scope="module", params=list(COMPILED))
 def compiled(request: pytest.FixtureRequest) -> ExpressionSpace:
     return COMPILED[request.param]()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SPACES)
+def test_a_network_of_every_space_learns_and_is_exported(name: str, tmp_path: Path) -> None:
+    """One step of training moves every weight that has a gradient; ONNX computes the same."""
+    shape = (3, 32, 32)
+    space = SPACES[name].factory(shape, 4, **FEWER.get(name, {}))
+    graph = space.to_graph(sample(space, rng_for(0, name)))
+    network = build(graph, seed=0)
+    before = [weight.detach().clone() for weight in network.parameters()]
+    images = torch.randn(4, *graph.input_shape, generator=torch.Generator().manual_seed(0))
+    logits = network(images)
+    labels = torch.arange(4).reshape(4, *[1] * (logits.ndim - 2)).expand(4, *logits.shape[2:])
+    torch.nn.functional.cross_entropy(logits, labels).backward()
+    torch.optim.SGD(network.parameters(), lr=0.1).step()
+    moved = [not torch.equal(a, b) for a, b in zip(before, network.parameters(), strict=True)]
+    assert any(moved)
+    assert all(bool(torch.isfinite(weight).all()) for weight in network.parameters())
+    assert export_onnx(network, graph, tmp_path / "model.onnx").difference <= 1e-4
 
 
 class TestSpaces(ExpressionSpaceLaws):
@@ -137,7 +185,7 @@ class TestSmallEvolution(StrategyLaws):
 
 @pytest.fixture(scope="module")
 def trained() -> TrainedAccuracy:
-    task = Task("digits", load_data("digits").fingerprint, validation_share=0.2, seed=0)
+    task = SplitData("digits", load_data("digits").fingerprint, validation_share=0.2, seed=0)
     recipe = Recipe(epochs=4, batch_size=64, learning_rate=0.1)
     return TrainedAccuracy(task, SPACES["mobilenet-tiny"].factory((1, 8, 8), 10), recipe)
 

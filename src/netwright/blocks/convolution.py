@@ -10,7 +10,18 @@ from __future__ import annotations
 from netwright.blocks.block import block
 from netwright.errors import GraphError
 from netwright.ir.graph import GraphBuilder, Tensor
-from netwright.ir.ops import Activation, BatchNorm, Conv, Flatten, Function, GlobalPool, Linear, Padding, Pair
+from netwright.ir.ops import (
+    Activation,
+    BatchNorm,
+    Conv,
+    Flatten,
+    Function,
+    GlobalPool,
+    Identity,
+    Linear,
+    Padding,
+    Pair,
+)
 
 
 def make_divisible(value: float, divisor: int = 8) -> int:
@@ -170,6 +181,57 @@ def pointwise(
 ) -> Tensor:
     """1x1 convolution, batch norm, activation: F * (C/groups) * H' * W' MACs."""
     return convolve(build, x, out=out, stride=stride, groups=groups, activation=activation)
+
+
+@block
+def skip(
+    build: GraphBuilder, x: Tensor, *, out: int, stride: int = 1, activation: Function | None = None
+) -> Tensor:
+    """Leave a layer out: the identity, or the cheapest change of shape where the layer changes it.
+
+    The "skip" of spaces in which every layer may be skipped, those at the border of a stage too: at stride
+    1 with C = F the identity, otherwise a 1x1 convolution with batch norm, C * F * H' * W' MACs
+    [Wu et al. 2018, arXiv:1812.03443; Su et al. 2021, arXiv:2103.11922].
+
+    Args:
+        build: the builder.
+        x: feature map (C, H, W).
+        out: channels of the output, F.
+        stride: step of the 1x1 convolution.
+        activation: after the 1x1 convolution, where there is one.
+
+    Returns:
+        Feature map (F, H', W').
+    """
+    if stride == 1 and x.channels == out:
+        return build.apply("identity", Identity(), x)
+    return convolve(build, x, out=out, stride=stride, activation=activation)
+
+
+@block
+def mixing_classifier(
+    build: GraphBuilder, x: Tensor, *, classes: int, features: int, activation: Function = "hardswish"
+) -> Tensor:
+    """Global average pooling, a 1x1 convolution without bias, then a linear layer.
+
+    features * (C + classes) MACs: the end of MobileNetV3 as Once-for-All has it, whose first layer bears no
+    bias and no batch norm [Cai et al. 2020, arXiv:1908.09791].
+
+    Args:
+        build: the builder.
+        x: feature map (C, H, W).
+        classes: number of logits.
+        features: channels of the 1x1 convolution.
+        activation: follows it.
+
+    Returns:
+        Logits (classes,).
+    """
+    x = build.apply("pool", GlobalPool("average"), x)
+    x = build.apply("features.conv", Conv(features), x)
+    x = build.apply("features.act", Activation(activation), x)
+    x = build.apply("flatten", Flatten(), x)
+    return build.apply("linear", Linear(classes), x)
 
 
 @block

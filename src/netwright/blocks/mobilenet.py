@@ -1,4 +1,4 @@
-"""Blocks of the MobileNets: depthwise separable, inverted residual, squeeze-and-excite."""
+"""Blocks of the MobileNets: depthwise separable, inverted residuals, squeeze-and-excite."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from functools import partial
 from netwright.blocks.block import block
 from netwright.blocks.convolution import convolve, make_divisible, require
 from netwright.ir.graph import GraphBuilder, Tensor
-from netwright.ir.ops import Activation, Add, Conv, Function, GlobalPool, Multiply, Padding
+from netwright.ir.ops import Activation, Add, ChannelShuffle, Conv, Function, GlobalPool, Multiply, Padding
 
 
 @block
@@ -141,4 +141,49 @@ def inverted_residual(
     if se:
         y = _squeeze_excite(build, y, "se.", make_divisible(width * se), "relu", "hardsigmoid")
     y = layer(y, "project", out=out)
+    return build.apply("add", Add(), x, y) if stride == 1 and x.channels == out else y
+
+
+@block
+def grouped_inverted_residual(
+    build: GraphBuilder,
+    x: Tensor,
+    *,
+    out: int,
+    kernel: int = 3,
+    stride: int = 1,
+    expand: int = 6,
+    groups: int = 1,
+    activation: Function = "relu",
+    padding: Padding = "same",
+) -> Tensor:
+    """Inverted residual with grouped 1x1 convolutions [Wu et al. 2018, arXiv:1812.03443, Fig. 3].
+
+    With M = C * expand: C * M / groups * H * W + M * (K² + F / groups) * H' * W' MACs. Unlike in MobileNetV2
+    the first 1x1 convolution stays at expansion 1. With groups its output is shuffled, so that what follows
+    sees all groups.
+
+    Args:
+        build: the builder.
+        x: feature map (C, H, W).
+        out: channels of the output, F.
+        kernel: size of the depthwise window, K.
+        stride: step of the depthwise convolution; the shortcut needs stride 1 and C = F.
+        expand: M / C.
+        groups: of both 1x1 convolutions.
+        activation: after the first 1x1 and the depthwise convolution.
+        padding: of every convolution.
+
+    Returns:
+        Feature map (F, H', W').
+    """
+    width = x.channels * expand
+    message = f"expected more than 0, as no channel is left of {x.channels}, got {expand}"
+    require(width > 0, "grouped_inverted_residual.expand", x, message)
+    layer = partial(convolve, build, padding=padding)
+    y = layer(x, "expand", out=width, groups=groups, activation=activation)
+    if groups > 1:
+        y = build.apply("shuffle", ChannelShuffle(groups), y)
+    y = layer(y, "depthwise", out=width, kernel=kernel, stride=stride, groups=width, activation=activation)
+    y = layer(y, "project", out=out, groups=groups)
     return build.apply("add", Add(), x, y) if stride == 1 and x.channels == out else y

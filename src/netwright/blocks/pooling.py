@@ -5,7 +5,7 @@ from __future__ import annotations
 from netwright.blocks.block import block
 from netwright.blocks.convolution import square
 from netwright.ir.graph import GraphBuilder, Tensor
-from netwright.ir.ops import Identity, Padding, Pair, Pool
+from netwright.ir.ops import BatchNorm, Identity, Padding, Pair, Pool
 
 
 @block
@@ -16,9 +16,14 @@ def max_pool(
     kernel: int | Pair = 3,
     stride: int | Pair = 2,
     padding: Padding = "same",
+    norm: bool = False,
 ) -> Tensor:
-    """Largest value of each window; no MACs, no weights."""
-    return build.apply("pool", Pool("max", square(kernel), square(stride), padding), x)
+    """Largest value of each window; no MACs, no weights.
+
+    With ``norm`` a batch norm without scale and shift follows, as in the mixed operations of DARTS, where
+    operations have to be of one magnitude to compare [Liu et al. 2019, arXiv:1806.09055].
+    """
+    return _normed(build, build.apply("pool", Pool("max", square(kernel), square(stride), padding), x), norm)
 
 
 @block
@@ -29,9 +34,15 @@ def avg_pool(
     kernel: int | Pair = 3,
     stride: int | Pair = 2,
     padding: Padding = "same",
+    norm: bool = False,
 ) -> Tensor:
-    """Mean of each window, padding left out of the count; no MACs, no weights."""
-    return build.apply("pool", Pool("average", square(kernel), square(stride), padding), x)
+    """Mean of each window, padding left out of the count; no MACs, no weights; ``norm`` as ``max_pool``."""
+    x = build.apply("pool", Pool("average", square(kernel), square(stride), padding), x)
+    return _normed(build, x, norm)
+
+
+def _normed(build: GraphBuilder, x: Tensor, norm: bool) -> Tensor:
+    return build.apply("bn", BatchNorm(affine=False), x) if norm else x
 
 
 @block

@@ -183,3 +183,58 @@ def resnext(
         activation=activation,
         padding=padding,
     )
+
+
+@block
+def group_bottleneck(
+    build: GraphBuilder,
+    x: Tensor,
+    *,
+    out: int,
+    expansion: int = 4,
+    groups: int = 1,
+    stride: int = 1,
+    kernel: int = 3,
+    activation: Function = "relu",
+    padding: Padding = "same",
+) -> Tensor:
+    """Bottleneck with an inner width that does not depend on its groups, so that each varies alone.
+
+    M = F / expansion; expansion 4 with 1 group is ResNet's block, expansion 2 with 32 groups that of
+    ResNeXt 32x4d [He et al. 2015, arXiv:1512.03385; Xie et al. 2016, arXiv:1611.05431]. MACs as for
+    ``bottleneck``.
+
+    Args:
+        build: the builder.
+        x: feature map (C, H, W).
+        out: channels of the output, F.
+        expansion: F over the inner width.
+        groups: of the middle convolution; divides the inner width.
+        stride: step of the middle convolution and of the shortcut.
+        kernel: size of the middle window, K.
+        activation: after the first two convolutions and after the sum.
+        padding: of every convolution.
+
+    Returns:
+        Feature map (F, H', W').
+
+    Raises:
+        GraphError: if F is not a multiple of ``expansion`` or the inner width not one of ``groups``.
+    """
+    message = f"expected a multiple of the expansion {expansion}, got {out}"
+    require(expansion > 0 and out % expansion == 0, "group_bottleneck.out", x, message)
+    inner = out // expansion
+    message = f"expected a divisor of the inner width {inner}, got {groups}"
+    require(groups > 0 and inner % groups == 0, "group_bottleneck.groups", x, message)
+    return _bottleneck(
+        build,
+        x,
+        inner=inner,
+        out=out,
+        stride=stride,
+        kernel=kernel,
+        groups=groups,
+        stride_in="3x3",
+        activation=activation,
+        padding=padding,
+    )

@@ -120,3 +120,109 @@ def shuffle_v2(
     y = pointwise(y, "second")
     y = build.apply("concat", Concat(), kept, y)
     return build.apply("shuffle", ChannelShuffle(2), y)
+
+
+@block
+def shuffle_choice(
+    build: GraphBuilder,
+    x: Tensor,
+    *,
+    out: int,
+    kernel: int = 3,
+    stride: int = 1,
+    activation: Function = "relu",
+    padding: Padding = "same",
+) -> Tensor:
+    """Choice block of Single Path One-Shot NAS [Guo et al. 2019, arXiv:1904.00420, Sec. 4.1].
+
+    A ShuffleNetV2 unit, but where the shape changes the shortcut keeps all C channels, which leaves F - C to
+    the other branch. With M = F / 2: M * (F + K²) * H * W MACs where it stays, otherwise
+    C * M * H * W + (M * (K² + F - C) + C * (K² + C)) * H' * W'.
+
+    Args:
+        build: the builder.
+        x: feature map (C, H, W).
+        out: channels of the output, F; even, and more than C where it is not equal to it.
+        kernel: size of the depthwise windows, K.
+        stride: step of the first depthwise convolution of each branch; above 1 only with F above C.
+        activation: after every 1x1 convolution.
+        padding: of every convolution.
+
+    Returns:
+        Feature map (F, H', W'), shuffled with two groups.
+
+    Raises:
+        GraphError: if F does not fit.
+    """
+    kept, y = _two_ways(build, x, "shuffle_choice", out, kernel, stride, activation, padding)
+    layer = partial(convolve, build, padding=padding)
+    y = layer(y, "first", out=out // 2, activation=activation)
+    y = layer(y, "depthwise", out=out // 2, kernel=kernel, stride=stride, groups=out // 2)
+    y = layer(y, "second", out=out - kept.channels, activation=activation)
+    y = build.apply("concat", Concat(), kept, y)
+    return build.apply("shuffle", ChannelShuffle(2), y)
+
+
+@block
+def shuffle_xception(
+    build: GraphBuilder,
+    x: Tensor,
+    *,
+    out: int,
+    kernel: int = 3,
+    stride: int = 1,
+    activation: Function = "relu",
+    padding: Padding = "same",
+) -> Tensor:
+    """Choice block "xception" of Single Path One-Shot NAS: three separable convolutions in the branch.
+
+    As ``shuffle_choice``, with depthwise, 1x1, depthwise, 1x1, depthwise, 1x1 in place of 1x1, depthwise,
+    1x1 [Guo et al. 2019, arXiv:1904.00420, Sec. 4.1]. With M = F / 2: 3 * M * (K² + M) * H * W MACs where the
+    shape stays, otherwise (C * (2 * K² + M + C) + M * (2 * K² + M + F - C)) * H' * W'.
+
+    Args:
+        build: the builder.
+        x: feature map (C, H, W).
+        out: channels of the output, F; even, and more than C where it is not equal to it.
+        kernel: size of the depthwise windows, K.
+        stride: step of the first depthwise convolution of each branch; above 1 only with F above C.
+        activation: after every 1x1 convolution.
+        padding: of every convolution.
+
+    Returns:
+        Feature map (F, H', W'), shuffled with two groups.
+
+    Raises:
+        GraphError: if F does not fit.
+    """
+    kept, y = _two_ways(build, x, "shuffle_xception", out, kernel, stride, activation, padding)
+    layer = partial(convolve, build, padding=padding)
+    widths = (out // 2, out // 2, out - kept.channels)
+    for place, width in zip(("first", "second", "third"), widths, strict=True):
+        step = stride if place == "first" else 1
+        y = layer(y, f"{place}.depthwise", out=y.channels, kernel=kernel, stride=step, groups=y.channels)
+        y = layer(y, f"{place}.pointwise", out=width, activation=activation)
+    y = build.apply("concat", Concat(), kept, y)
+    return build.apply("shuffle", ChannelShuffle(2), y)
+
+
+def _two_ways(
+    build: GraphBuilder,
+    x: Tensor,
+    name: str,
+    out: int,
+    kernel: int,
+    stride: int,
+    activation: Function,
+    padding: Padding,
+) -> tuple[Tensor, Tensor]:
+    """What is kept for the concatenation, and what the branch starts from."""
+    require(out % 2 == 0, f"{name}.out", x, f"expected an even number of channels, got {out}")
+    if stride == 1 and x.channels == out:
+        kept = build.apply("keep", Slice(0, out // 2), x)
+        return kept, build.apply("split", Slice(out // 2, out), x)
+    message = f"expected more than the {x.channels} channels of the shortcut, got {out}"
+    require(out > x.channels, f"{name}.out", x, message)
+    layer = partial(convolve, build, out=x.channels, padding=padding)
+    kept = layer(x, "shortcut.depthwise", kernel=kernel, stride=stride, groups=x.channels)
+    return layer(kept, "shortcut.pointwise", activation=activation), x

@@ -1,16 +1,17 @@
 """The budget options, the same for every verb that has them.
 
 A verb takes one parameter for each option, annotated with the types below, and hands all of them to
-``budget_from``::
+``budget_from``; or ``budget_parameters`` are put into its signature, and it gets them by name::
 
-    def count(..., device: Device = None, max_sram: MaxSram = None, ...) -> None:
+    def search(..., device: Device = None, max_sram: MaxSram = None, ...) -> None:
         budget = budget_from(device, max_sram, max_flash, max_macs, max_params, sram_margin, flash_margin)
 """
 
 from __future__ import annotations
 
 import re
-from typing import Annotated
+from inspect import Parameter
+from typing import Annotated, Any
 
 import typer
 
@@ -84,6 +85,23 @@ def budget_from(
         )
     except BudgetError as error:
         raise BudgetError(_PARAMETER.sub(_as_option, str(error))) from None
+
+
+def budget_parameters() -> list[Parameter]:
+    """One keyword of ``budget_from`` for each option, with its type, for the signature of a verb."""
+    types: dict[str, Any] = {
+        "device": Device,
+        "max_sram": MaxSram,
+        "max_flash": MaxFlash,
+        "max_macs": MaxMacs,
+        "max_params": MaxParams,
+        "sram_margin": SramMargin,
+        "flash_margin": FlashMargin,
+    }
+    return [
+        Parameter(name, Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
+        for name, annotation in types.items()
+    ]
 
 
 def _as_option(parameter: re.Match[str]) -> str:

@@ -14,6 +14,7 @@ from netwright.cli.output import exact_count
 from netwright.cli.result import duration, trials_of
 from netwright.devices import format_cost
 from netwright.ir.cost import COSTS
+from netwright.nn.task import CLASSIFICATION
 from netwright.pipeline import Checked, Exporting, Finishing, Loaded, Planned, Progress, Searching
 from netwright.study import Event, Finished, Reported, Resumed, Started, Stopped, StopReason
 from netwright.trial import Trial
@@ -79,6 +80,7 @@ class Watcher:
         self._console = Console(stderr=True, highlight=False)
         self._live: Live | None = None
         self._phase = _Phase("search")
+        self._task = CLASSIFICATION
 
     def __enter__(self) -> Watcher:
         if self._console.is_terminal:
@@ -97,6 +99,7 @@ class Watcher:
     def __call__(self, progress: Progress) -> None:
         """Show one thing that happened."""
         if isinstance(progress, Loaded):
+            self._task = progress.task
             self._loaded(progress)
         elif isinstance(progress, Checked):
             self._checked(progress)
@@ -131,7 +134,10 @@ class Watcher:
             fit = f"{total} networks, of which {low} to {high} fit"
         self._say("space", f"{checked.space}: {fit}")
         for metric in COSTS:
-            found = checked.extremes[metric]
+            found = checked.extremes.get(metric)
+            if found is None:
+                self._say("", f"{_NOUNS[metric]}: too many combinations for an exact range")
+                continue
             low, high = (
                 format_cost(metric, extreme.value, exact=False) for extreme in (found.smallest, found.largest)
             )
@@ -142,8 +148,9 @@ class Watcher:
     def _exporting(self, exporting: Exporting) -> None:
         self._say(
             "export",
-            f"the network of trial {exporting.trial} has the best validation accuracy, "
-            f"{exporting.validation_accuracy:.2%}: testing it once, then writing {exporting.folder}",
+            f"the network of trial {exporting.trial} has the best validation "
+            f"{self._task.noun}, {exporting.validation:.2%}: testing it once, then writing "
+            f"{exporting.folder}",
         )
 
     def _enter(self, name: str, total: int | None, seconds_left: float | None) -> None:
@@ -163,19 +170,20 @@ class Watcher:
                 phase.began = time.monotonic()
             phase.running[_number(event.proposal.number, numbers)] = "starting"
         elif isinstance(event, Reported):
-            accuracy = event.metrics.get("validation_accuracy")
-            phase.running[_number(event.number, numbers)] = "" if accuracy is None else f"{accuracy:.1%}"
+            score = event.metrics.get(self._task.objective.name)
+            phase.running[_number(event.number, numbers)] = "" if score is None else f"{score:.1%}"
         elif isinstance(event, Finished):
             phase.running.pop(_number(event.trial.number, numbers), None)
             phase.done = event.finished
-            phase.best = None if event.best is None else event.best.metrics["validation_accuracy"]
+            phase.best = None if event.best is None else event.best.metrics[self._task.objective.name]
             self._finished(event.trial, numbers)
         elif isinstance(event, Stopped):
             phase.running.clear()
             self._say(phase.name, f"{_STOPS[event.reason]}: {event.finished} finished")
 
     def _finished(self, trial: Trial, numbers: tuple[int, ...] | None) -> None:
-        what = f"{trial.metrics['validation_accuracy']:.2%}" if trial.complete else f"failed: {trial.reason}"
+        score = trial.metrics.get(self._task.objective.name)
+        what = f"failed: {trial.reason}" if score is None else f"{score:.2%}"
         macs = format_cost("macs", trial.costs["macs"], exact=False)
         in_full = " in full" if numbers is not None else ""
         self._say(

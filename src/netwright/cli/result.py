@@ -6,6 +6,40 @@ from collections.abc import Mapping
 from typing import Any
 
 from netwright.devices import Budget
+from netwright.nn.intervals import wilson_interval
+from netwright.nn.task import CLASSIFICATION, Task, find_task
+
+
+def task_of_result(result: Mapping[str, Any]) -> Task:
+    """The task of a result; one without a name is older than the choice.
+
+    Args:
+        result: the content of ``result.json``.
+    """
+    return find_task(result.get("task", CLASSIFICATION.name))
+
+
+def score_line(result: Mapping[str, Any]) -> str:
+    """Say the test score of the winner.
+
+    >>> score_line({"test_accuracy": 0.97}), score_line({"task": "segmentation", "test_mean_iou": 0.5})
+    ('test accuracy 97.00%', 'test mean IoU 50.00%')
+    """
+    task = task_of_result(result)
+    return f"test {task.noun} {result[f'test_{task.key}']:.2%}"
+
+
+def sure_line(result: Mapping[str, Any]) -> str:
+    """Say the test score with its interval, and the validation score.
+
+    A result without an interval is of a classification, and its interval is Wilson's.
+    """
+    task, count = task_of_result(result), result["test_images"]
+    low, high = result.get("test_interval") or wilson_interval(result[f"test_{task.key}"], count)
+    return (
+        f"{score_line(result)} on {count:,} images (95 % interval {low:.2%} to {high:.2%}), "
+        f"validation {result[task.objective.name]:.2%}"
+    )
 
 
 def fit_lines(result: Mapping[str, Any]) -> list[str]:

@@ -20,7 +20,7 @@ from netwright.cli.budget_options import (
     budget_from,
 )
 from netwright.cli.output import Json, print_json, print_line
-from netwright.cli.result import duration, fit_lines, trials_of
+from netwright.cli.result import duration, fit_lines, sure_line, trials_of
 from netwright.errors import ConfigError
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
@@ -33,7 +33,8 @@ def search(
         typer.Option(
             "--data",
             metavar="DATA",
-            help="digits, fashion-mnist, npz:PATH, or folder:PATH (a sub-folder a class).",
+            help="digits, fashion-mnist, fashion-mnist-pixels, npz:PATH, or folder:PATH (a sub-folder a "
+            "class).",
         ),
     ] = None,
     out: Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Run directory.")] = None,
@@ -43,6 +44,12 @@ def search(
             "--config", metavar="FILE", help="YAML file with these options; options given here win."
         ),
     ] = None,
+    task: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", help="classification, or segmentation (labels of pixels) [classification]."
+        ),
+    ] = None,
     device: Device = None,
     max_sram: MaxSram = None,
     max_flash: MaxFlash = None,
@@ -50,7 +57,9 @@ def search(
     max_params: MaxParams = None,
     sram_margin: SramMargin = None,
     flash_margin: FlashMargin = None,
-    space: Annotated[str | None, typer.Option(metavar="NAME", help="Search space [mobilenet-tiny].")] = None,
+    space: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Search space, or its file [mobilenet-tiny].")
+    ] = None,
     strategy: Annotated[str | None, typer.Option(metavar="NAME", help="Search strategy [evolution].")] = None,
     option: Annotated[
         list[str] | None,
@@ -134,11 +143,7 @@ def _read_option(text: str) -> tuple[str, Any]:
 
 
 def _print_result(result: Mapping[str, Any], out: Path) -> None:
-    print_line(
-        f"test accuracy {result['test_accuracy']:.2%} on {result['test_images']:,} images "
-        f"(standard error {result['test_standard_error']:.2%}), "
-        f"validation {result['validation_accuracy']:.2%}"
-    )
+    print_line(sure_line(result))
     for line in fit_lines(result):
         print_line(line)
     failed = f", {result['failed_trials']} failed" if result["failed_trials"] else ""

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from netwright.cli.output import Column, Json, print_json, print_line, print_table, short_bytes, short_count
-from netwright.cli.result import fit_lines, trials_of
+from netwright.cli.result import fit_lines, score_line, trials_of
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
@@ -64,10 +64,7 @@ def show(
     else:
         # A search that goes on has the result of its last end until it ends again.
         of = "" if result["trials"] == len(history) else f" of the first {trials_of(result['trials'])}"
-        print_line(
-            f"result{of}: test accuracy {result['test_accuracy']:.2%}, {fit_lines(result)[0]}; "
-            f"report {run / 'report.html'}"
-        )
+        print_line(f"result{of}: {score_line(result)}, {fit_lines(result)[0]}; report {run / 'report.html'}")
 
 
 def _row(trial: Any, objective: str) -> dict[str, Any]:

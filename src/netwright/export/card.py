@@ -10,7 +10,6 @@ import platform
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
-from math import sqrt
 from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
@@ -18,6 +17,8 @@ from typing import Any
 from netwright.devices.budget import Budget, Verdict, format_cost
 from netwright.errors import ExportError
 from netwright.export.bundle import staged
+from netwright.nn.intervals import wilson_interval
+from netwright.nn.task import CLASSIFICATION, Task
 from netwright.space.architecture import Architecture
 
 FORMAT = 1
@@ -44,6 +45,7 @@ class DataFacts:
         validation: number of images that architectures were compared on.
         test: number of images of the test set.
         notes: what else a user should know about the data.
+        label_shape: of the labels of one image: none, or (H, W) where its pixels bear them.
     """
 
     name: str
@@ -59,6 +61,7 @@ class DataFacts:
     validation: int | None = None
     test: int | None = None
     notes: tuple[str, ...] = ()
+    label_shape: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         channels = self.input_shape[0]
@@ -71,18 +74,22 @@ class DataFacts:
 
 @dataclass(frozen=True, slots=True)
 class Accuracy:
-    """Shares of images classified rightly, 0 to 1.
+    """The score of the network's task, 0 to 1: the share of images classified rightly, or mean IoU.
 
     Attributes:
         validation: of the exported network, on the images that chose it.
         test: of the exported network, on the test set, which was used this once.
-        spreads: further accuracies that show how much luck there is, by what they are, for example
+        spreads: further scores that show how much luck there is, by what they are, for example
             ``{"validation, top 3 trained in full": (0.981, 0.979, 0.976)}``.
+        test_interval: the 95 % interval of ``test``; where it is None, an accuracy has Wilson's.
+        further: other shares on the test set by name, such as ``test_pixel_accuracy``.
     """
 
     validation: float
     test: float | None = None
     spreads: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    test_interval: tuple[float, float] | None = None
+    further: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +139,7 @@ class Card:
         search: how it was found, or None.
         onnx: whether ``model.onnx`` lies beside the card.
         versions: of the packages that made it.
+        task: what it does with an image.
     """
 
     name: str
@@ -145,11 +153,20 @@ class Card:
     search: SearchFacts | None = None
     onnx: bool = True
     versions: Mapping[str, str] = field(default_factory=installed_versions)
+    task: Task = CLASSIFICATION
 
     @property
     def verdict(self) -> Verdict | None:
         """The costs held against the budget, or None without limits."""
         return self.budget.check(self.costs) if self.budget else None
+
+    @property
+    def test_interval(self) -> tuple[float, float] | None:
+        """The 95 % interval of the test score, or None where it is not known."""
+        given, test, images = self.accuracy.test_interval, self.accuracy.test, self.data.test
+        if given is not None or test is None or not images or self.task != CLASSIFICATION:
+            return given
+        return wilson_interval(test, images)
 
     def to_dict(self) -> dict[str, Any]:
         """Give the card as plain JSON values, with a format number."""
@@ -157,6 +174,7 @@ class Card:
         return {
             "format": FORMAT,
             "name": self.name,
+            "task": self.task.name,
             "data": _plain(asdict(self.data)),
             "costs": dict(self.costs),
             "dtype": self.dtype,
@@ -165,8 +183,9 @@ class Card:
             "accuracy": {
                 "validation": self.accuracy.validation,
                 "test": self.accuracy.test,
-                "test_interval": _interval(self.accuracy.test, self.data.test),
+                "test_interval": _plain(self.test_interval),
                 "spreads": {label: list(values) for label, values in self.accuracy.spreads.items()},
+                **self.accuracy.further,
             },
             "seed": self.seed,
             "architecture": None if self.architecture is None else self.architecture.to_dict(),
@@ -210,8 +229,8 @@ def model_card(card: Card) -> str:
         "## Use",
         *_use(card),
         "## Input",
-        _input(card.data),
-        "## Accuracy",
+        _input(card),
+        f"## {card.task.noun[0].upper()}{card.task.noun[1:]}",
         *_accuracy(card),
         "## Cost",
         *_cost(card),
@@ -226,10 +245,13 @@ def model_card(card: Card) -> str:
 
 def _summary(card: Card) -> str:
     channels, height, width = card.data.input_shape
-    text = (
-        f"An image classifier for {len(card.data.classes)} classes at {height} x {width} pixels, "
-        f"{channels} {'channel' if channels == 1 else 'channels'}, made by netwright. "
+    classes, grid = len(card.data.classes), f"{height} x {width} pixels"
+    what = (
+        f"An image classifier for {classes} classes at {grid}"
+        if card.task == CLASSIFICATION
+        else f"A network that tells for each pixel which of {classes} classes it is of, at {grid}"
     )
+    text = f"{what}, {channels} {'channel' if channels == 1 else 'channels'}, made by netwright. "
     verdict = card.verdict
     if card.budget is None or verdict is None:
         return text + "It was made without a budget."
@@ -256,7 +278,7 @@ def _use(card: Card) -> list[str]:
         'network = netwright.load(".")  # the folder of this card',
         "with torch.no_grad():",
         "    logits = network(torch.from_numpy(x)).numpy()",
-        "print(classes[int(logits[0].argmax())])",
+        *_answer(card),
     ]
     parts = ["With torch and netwright; nothing of the search is needed:", _code(torch_lines)]
     if not card.onnx:
@@ -268,18 +290,31 @@ def _use(card: Card) -> list[str]:
         *prepare,
         f'session = onnxruntime.InferenceSession("{ONNX_NAME}", providers=["CPUExecutionProvider"])',
         '(logits,) = session.run(["logits"], {"input": x})',
-        "print(classes[int(logits[0].argmax())])",
+        *_answer(card),
     ]
     return [*parts, "With onnxruntime alone:", _code(onnx_lines)]
+
+
+def _answer(card: Card) -> list[str]:
+    """Code that prints what the logits say."""
+    if card.task == CLASSIFICATION:
+        return ["print(classes[int(logits[0].argmax())])"]
+    return [
+        "labels = logits[0].argmax(0)  # of each pixel: height, width",
+        "print([classes[label] for label in np.unique(labels)])",
+    ]
 
 
 def _code(lines: list[str]) -> str:
     return "\n".join(["```python", *lines, "```"])
 
 
-def _input(data: DataFacts) -> str:
+def _input(card: Card) -> str:
+    data = card.data
     channels, height, width = data.input_shape
     low, high = data.pixel_range
+    grid = " x ".join(map(str, data.label_shape))
+    where = f" at each of {grid} {card.task.item}s" if data.label_shape else ""
     rows = [
         ("shape", f"(batch, {channels}, {height}, {width}), float32"),
         ("channel order", data.channel_order),
@@ -288,7 +323,7 @@ def _input(data: DataFacts) -> str:
         ("normalisation", "(pixel - mean) / std, channel by channel"),
         ("mean", ", ".join(f"{value:.6g}" for value in data.mean)),
         ("std", ", ".join(f"{value:.6g}" for value in data.std)),
-        ("output", f"logits of {len(data.classes)} classes: {', '.join(data.classes)}"),
+        ("output", f"logits of {len(data.classes)} classes{where}: {', '.join(data.classes)}"),
     ]
     return _table(("what", "value"), rows)
 
@@ -297,15 +332,17 @@ def _accuracy(card: Card) -> list[str]:
     accuracy = card.accuracy
     rows = [("validation", _percent(accuracy.validation), "chose this network, so it flatters")]
     if accuracy.test is not None:
-        interval = _interval(accuracy.test, card.data.test)
         note = "measured once"
-        if interval is not None:
-            low, high = interval
-            note += f"; 95 % interval for {card.data.test} images: {_percent(low)} to {_percent(high)}"
+        if card.test_interval is not None:
+            low, high = card.test_interval
+            images = "" if card.data.test is None else f" for {card.data.test} images"
+            note += f"; 95 % interval{images}: {_percent(low)} to {_percent(high)}"
         rows.append(("test", _percent(accuracy.test), note))
+    for name, share in accuracy.further.items():
+        rows.append((name.replace("_", " "), _percent(share), ""))
     for label, values in accuracy.spreads.items():
         rows.append((label, _spread(values), ", ".join(_percent(value) for value in values)))
-    return [_table(("images", "accuracy", "note"), rows)]
+    return [_table(("images", card.task.noun, "note"), rows)]
 
 
 def _percent(share: float) -> str:
@@ -318,20 +355,6 @@ def _spread(values: tuple[float, ...]) -> str:
         return "none"
     deviation = f" ± {100 * stdev(values):.2f}" if len(values) > 1 else ""
     return f"{100 * fmean(values):.2f}{deviation} %"
-
-
-def _interval(share: float | None, count: int | None) -> list[float] | None:
-    """The 95 % interval of a share of ``count`` draws [Wilson 1927, doi:10.1080/01621459.1927.10502953].
-
-    >>> [round(bound, 4) for bound in _interval(0.97, 360)]
-    [0.9468, 0.9833]
-    """
-    if share is None or not count:
-        return None
-    z = 1.959964
-    middle = (share + z * z / (2 * count)) / (1 + z * z / count)
-    reach = z / (1 + z * z / count) * sqrt(share * (1 - share) / count + z * z / (4 * count * count))
-    return [max(middle - reach, 0.0), min(middle + reach, 1.0)]
 
 
 def _cost(card: Card) -> list[str]:

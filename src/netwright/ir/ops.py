@@ -17,7 +17,9 @@ Shape = tuple[int, ...]
 Pair = tuple[int, int]
 Sides = tuple[int, int, int, int]
 Padding = Literal["same", "symmetric"] | Sides
-"""``same`` as TFLite defines it, ``symmetric`` as PyTorch has it, or explicit top, bottom, left, right."""
+"""``same`` as TFLite defines it, ``symmetric`` as PyTorch has it, or explicit top, bottom, left, right.
+
+An explicit side below 0 crops: ``(-1, 0, -1, 0)`` leaves the first row and the first column out."""
 
 Function = Literal["relu", "relu6", "hardswish", "silu", "sigmoid", "hardsigmoid"]
 PoolKind = Literal["average", "max"]
@@ -67,7 +69,9 @@ def _positive(kind: str, **values: int | Pair) -> None:
 def _check_padding(kind: str, padding: Padding) -> None:
     if padding in ("same", "symmetric"):
         return
-    valid = isinstance(padding, tuple) and len(padding) == 4 and all(side >= 0 for side in padding)
+    valid = (
+        isinstance(padding, tuple) and len(padding) == 4 and all(isinstance(side, int) for side in padding)
+    )
     _expect(
         valid,
         f"{kind}.padding: expected 'same', 'symmetric' or (top, bottom, left, right), got {padding!r}",
@@ -100,6 +104,12 @@ def _window_size(
     kind: str, size: Pair, padding: Padding, kernel: Pair, stride: Pair, dilation: Pair = (1, 1)
 ) -> Pair:
     top, bottom, left, right = pad_sides(padding, size, kernel, stride, dilation)
+    kept = (size[0] + min(top, 0) + min(bottom, 0), size[1] + min(left, 0) + min(right, 0))
+    if min(kept) < 1:
+        raise GraphError(
+            f"{kind}.padding: expected sides that leave a pixel of {size[0]}x{size[1]}, got {padding}, which "
+            "crops everything away; use a larger input or crop less"
+        )
     padded = (size[0] + top + bottom, size[1] + left + right)
     reach = (dilation[0] * (kernel[0] - 1), dilation[1] * (kernel[1] - 1))
     if padded[0] <= reach[0] or padded[1] <= reach[1]:

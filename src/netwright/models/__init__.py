@@ -1,6 +1,7 @@
 """Published networks as graphs."""
 
 from netwright.models.catalog import MODELS, Model, Parameter, build_model, find_model
+from netwright.models.darts import darts
 from netwright.models.mobilenet import (
     mobilenet_v1,
     mobilenet_v2,
@@ -16,6 +17,7 @@ __all__ = [
     "Model",
     "Parameter",
     "build_model",
+    "darts",
     "find_model",
     "mobilenet_v1",
     "mobilenet_v2",

@@ -15,6 +15,7 @@ from types import MappingProxyType
 
 from netwright.errors import ConfigError
 from netwright.ir.graph import Graph
+from netwright.models.darts import darts
 from netwright.models.mobilenet import mobilenet_v1, mobilenet_v2, mobilenet_v3_large, mobilenet_v3_small
 from netwright.models.nasbench201 import BEST_CIFAR10, nasbench201
 from netwright.models.resnet import resnet, resnext50
@@ -111,6 +112,14 @@ _STRIDE_IN = Parameter(
 _RESNET = "He et al. 2015, arXiv:1512.03385"
 _SHUFFLENET_V1 = "Zhang et al. 2017, arXiv:1707.01083"
 _MOBILENET_V3 = "Howard et al. 2019, arXiv:1905.02244"
+_DARTS = "Liu et al. 2019, arXiv:1806.09055"
+_CELLS = (
+    Parameter(
+        "channels", int, None, "channels of the first cells' nodes (published: 36; NASNet-A 32)", above=0
+    ),
+    Parameter("cells", int, 20, "cells in all, two of which halve the map", above=2),
+    *_image(classes=10, resolution=32),
+)
 
 _ALL = (
     Model("resnet-18", partial(resnet, 18), (_WIDTH, *_image()), "18 layers of basic blocks", _RESNET),
@@ -214,6 +223,22 @@ _ALL = (
         "one network of the benchmark, by default the best on CIFAR-10",
         "Dong & Yang 2020, arXiv:2001.00326",
     ),
+    Model(
+        "nasnet-a",
+        partial(darts, "nasnet-a"),
+        _CELLS,
+        "the cells of NASNet-A in the network for CIFAR-10 of DARTS",
+        "Zoph et al. 2018, arXiv:1707.07012",
+    ),
+    Model(
+        "amoebanet-a",
+        partial(darts, "amoebanet-a"),
+        _CELLS,
+        "the cells of AmoebaNet-A in the network for CIFAR-10 of DARTS",
+        "Real et al. 2019, arXiv:1802.01548",
+    ),
+    Model("darts-v1", partial(darts, "darts-v1"), _CELLS, "cells of DARTS, first-order search", _DARTS),
+    Model("darts-v2", partial(darts, "darts-v2"), _CELLS, "cells of DARTS, second-order search", _DARTS),
 )
 
 MODELS: Mapping[str, Model] = MappingProxyType({model.name: model for model in _ALL})

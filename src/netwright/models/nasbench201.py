@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from typing import Literal, cast, get_args
 
-from netwright.blocks import classifier, convolve
+from netwright.blocks import bn_relu, cell_operation, classifier, convolve, residual_reduction
 from netwright.errors import GraphError
 from netwright.ir.graph import Graph, GraphBuilder, Tensor
-from netwright.ir.ops import Activation, Add, BatchNorm, Conv, Identity, Pool, Zero
+from netwright.ir.ops import Add
 
 Operation = Literal["none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3"]
 """What an edge can compute, in the benchmark's order."""
@@ -64,42 +64,16 @@ def format_architecture(operations: tuple[str, ...]) -> str:
     return "+".join(groups.values())
 
 
-def _relu_conv_bn(
-    build: GraphBuilder, place: str, x: Tensor, out: int, kernel: int, stride: int = 1
-) -> Tensor:
-    x = build.apply(f"{place}.relu", Activation("relu"), x)
-    return convolve(build, x, place, out=out, kernel=kernel, stride=stride, padding="symmetric")
-
-
-def _edge(build: GraphBuilder, place: str, operation: Operation, x: Tensor) -> Tensor:
-    if operation == "none":
-        return build.apply(f"{place}.zero", Zero(), x)
-    if operation == "skip_connect":
-        return build.apply(f"{place}.identity", Identity(), x)
-    if operation == "avg_pool_3x3":
-        return build.apply(f"{place}.pool", Pool("average", (3, 3), padding="symmetric"), x)
-    return _relu_conv_bn(build, place, x, x.channels, 1 if operation == "nor_conv_1x1" else 3)
-
-
 def _cell(build: GraphBuilder, operations: tuple[Operation, ...], x: Tensor) -> Tensor:
     nodes = [x]
     for target in (1, 2, 3):
-        terms = [
-            _edge(build, f"edge{source}{target}", operation, nodes[source])
-            for (source, node), operation in zip(EDGES, operations, strict=True)
-            if node == target
-        ]
+        terms = []
+        for (source, node), operation in zip(EDGES, operations, strict=True):
+            if node == target:
+                with build.scope(f"edge{source}{target}"):
+                    terms.append(cell_operation(operation, padding="symmetric")(build, nodes[source]))
         nodes.append(terms[0] if len(terms) == 1 else build.apply(f"node{target}", Add(), *terms))
     return nodes[-1]
-
-
-def _reduction(build: GraphBuilder, x: Tensor, out: int) -> Tensor:
-    """The residual block between two stages: halves the map and doubles the channels."""
-    y = _relu_conv_bn(build, "first", x, out, kernel=3, stride=2)
-    y = _relu_conv_bn(build, "second", y, out, kernel=3)
-    shortcut = build.apply("shortcut.pool", Pool("average", (2, 2), (2, 2), "symmetric"), x)
-    shortcut = build.apply("shortcut.conv", Conv(out, padding="symmetric"), shortcut)
-    return build.apply("add", Add(), shortcut, y)
 
 
 def nasbench201(
@@ -135,12 +109,11 @@ def nasbench201(
     for stage in (1, 2, 3):
         if stage > 1:
             with build.scope(f"reduction{stage - 1}"):
-                x = _reduction(build, x, 2 * x.channels)
+                x = residual_reduction(out=2 * x.channels, padding="symmetric")(build, x)
         for index in range(cells):
             with build.scope(f"stage{stage}.{index}"):
                 x = _cell(build, operations, x)
     with build.scope("last"):
-        x = build.apply("bn", BatchNorm(), x)
-        x = build.apply("relu", Activation("relu"), x)
+        x = bn_relu()(build, x)
     with build.scope("classifier"):
         return build.finish(classifier(classes=classes)(build, x))

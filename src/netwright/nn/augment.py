@@ -77,14 +77,47 @@ def augment(batch: Tensor, augmentation: Augmentation, generator: torch.Generato
     Returns:
         ``(B, C, H, W)`` in channels_last memory format.
     """
+    return _augmented(batch, augmentation, _draw(batch, generator))
+
+
+def augment_labelled(
+    batch: Tensor, labels: Tensor, augmentation: Augmentation, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """Augment images together with the labels of their pixels; labels of whole images stay as they are.
+
+    A label map is shifted and mirrored as its image. Where it is of another size than the image, the shift is
+    the nearest whole number of its own pixels. Cutout hides pixels of the image only: what is behind the
+    square is to be told from what is around it.
+
+    Args:
+        batch: as for ``augment``.
+        labels: ``(B,)`` or ``(B, H', W')``, integers, on the device of the batch.
+        augmentation: what to do.
+        generator: as for ``augment``; the images are the same as there.
+
+    Returns:
+        The images, and labels of the same shape and dtype.
+    """
+    draws = _draw(batch, generator)
+    images = _augmented(batch, augmentation, draws)
+    if labels.ndim == 1 or not (augmentation.shift or augmentation.flip):
+        return images, labels
+    rows, columns = _sources(
+        (labels.shape[1], labels.shape[2]), (batch.shape[2], batch.shape[3]), augmentation, draws
+    )
+    number = torch.arange(len(labels), device=labels.device)
+    return images, labels[number[:, None, None], rows[:, :, None], columns[:, None, :]]
+
+
+def _draw(batch: Tensor, generator: torch.Generator) -> Tensor:
+    return torch.rand(5, len(batch), 1, generator=generator).to(batch.device)
+
+
+def _augmented(batch: Tensor, augmentation: Augmentation, draws: Tensor) -> Tensor:
     count, _, height, width = batch.shape
-    draws = torch.rand(5, count, 1, generator=generator).to(batch.device)
-    rows = _moved(height, augmentation.shift, draws[0])
-    columns = _moved(width, augmentation.shift, draws[1])
-    if augmentation.flip:
-        columns = torch.where(draws[2] < 0.5, columns.flip(1), columns)
     nhwc = batch.permute(0, 2, 3, 1)
     if augmentation.shift or augmentation.flip:
+        rows, columns = _sources((height, width), (height, width), augmentation, draws)
         number = torch.arange(count, device=batch.device)
         nhwc = nhwc[number[:, None, None], rows[:, :, None], columns[:, None, :]]
     if augmentation.cutout:
@@ -95,10 +128,29 @@ def augment(batch: Tensor, augmentation: Augmentation, generator: torch.Generato
     return nhwc.contiguous().permute(0, 3, 1, 2)
 
 
-def _moved(side: int, share: float, draw: Tensor) -> Tensor:
-    """Give for each image the source index of every pixel along one side, ``(B, side)``."""
-    most = max(1, round(share * side)) if share else 0
-    offset = torch.floor(draw * (2 * most + 1)).long() - most
+def _sources(
+    size: tuple[int, int], image: tuple[int, int], augmentation: Augmentation, draws: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Source row and column of every row ``(B, H)`` and column ``(B, W)`` of a map that goes with an image.
+
+    Args:
+        size: height and width of the map.
+        image: height and width of the image.
+        augmentation: what moves.
+        draws: of ``_draw``.
+    """
+    rows = _moved(size[0], image[0], augmentation.shift, draws[0])
+    columns = _moved(size[1], image[1], augmentation.shift, draws[1])
+    if augmentation.flip:
+        columns = torch.where(draws[2] < 0.5, columns.flip(1), columns)
+    return rows, columns
+
+
+def _moved(side: int, image: int, share: float, draw: Tensor) -> Tensor:
+    """Give for each image the source index of every pixel along one side of a map, ``(B, side)``."""
+    most = max(1, round(share * image)) if share else 0
+    offset = torch.floor(draw * (2 * most + 1)) - most
+    offset = torch.round(offset * side / image).long()
     return (torch.arange(side, device=draw.device) + offset).clamp(0, side - 1)
 
 

@@ -25,7 +25,14 @@ from torch.utils.data import Dataset
 from netwright.errors import DataError
 from netwright.nn.augment import find_augmentation
 from netwright.nn.folder import read_folder
-from netwright.nn.readers import Raw, read_dataset, read_fashion_mnist, read_npz
+from netwright.nn.readers import (
+    Raw,
+    read_dataset,
+    read_fashion_mnist,
+    read_fashion_mnist_pixels,
+    read_npz,
+)
+from netwright.nn.task import CLASSIFICATION, Task, task_of
 
 Array = npt.NDArray[Any]
 
@@ -34,23 +41,26 @@ TEST_SHARE = 0.2
 TEST_SEED = 0
 """Seed of that test set: a property of the data, never the seed of a study."""
 
-SPECS = ("digits", "fashion-mnist", "npz:PATH", "folder:PATH")
+SPECS = ("digits", "fashion-mnist", "fashion-mnist-pixels", "npz:PATH", "folder:PATH")
 DEFAULT_AUGMENTATION = "shift"
 """For data that we know nothing of: a mirrored digit, letter or sign may be another class."""
+
+_CHUNK = 1024  # label maps that are counted at a time
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Data:
-    """A checked classification data set; two are the same if their fingerprints are.
+    """A checked data set of images or pixels with labels; two are the same if their fingerprints are.
 
     Made by ``load_data`` and ``from_datasets``. The test set is behind ``open_test_set``.
 
     Attributes:
         name: how it was asked for, e.g. ``digits`` or ``npz:gestures.npz``.
         images: training images, ``(N, C, H, W)``, uint8 or float32, read-only.
-        labels: ``(N,)`` int64, each in ``[0, len(classes))``, read-only.
+        labels: each in ``[0, len(classes))``, read-only: ``(N,)`` int64 for images, or ``(N, H, W)``, uint8
+            or int32, for their pixels.
         classes: class names in the order of their labels.
         augmentation: name of the augmentation that suits it, a key of ``nn.augment.AUGMENTATIONS``.
         groups: ``(N,)`` int64 or None: rows of one group stay on one side of every split.
@@ -76,6 +86,16 @@ class Data:
         """Shape of one image, ``(C, H, W)``."""
         _, channels, height, width = self.images.shape
         return channels, height, width
+
+    @property
+    def task(self) -> Task:
+        """What the labels are for."""
+        return task_of(self.labels)
+
+    @property
+    def label_shape(self) -> tuple[int, ...]:
+        """Shape of the labels of one image: ``()``, or ``(H, W)`` for its pixels."""
+        return self.labels.shape[1:]
 
     def __repr__(self) -> str:
         channels, height, width = self.shape
@@ -103,7 +123,7 @@ def open_test_set(data: Data) -> tuple[Array, Array]:
     """Give out the test set; the only way to it. Every opening is logged.
 
     Returns:
-        Images ``(N, C, H, W)`` and labels ``(N,)``, read-only.
+        Images ``(N, C, H, W)`` and labels ``(N,)`` or ``(N, H, W)``, read-only.
     """
     _log.info("the test set of %s is opened (%d images)", data.name, data.test_size)
     return data._test_images, data._test_labels
@@ -113,9 +133,10 @@ def load_data(spec: str | Data | Dataset[Any] | tuple[Dataset[Any], Dataset[Any]
     """Load a data set by its specification.
 
     ``digits`` is scikit-learn's (1,797 images of 8 x 8, scaled to 0..255), ``fashion-mnist`` the files of
-    the Debian package (see ``read_fashion_mnist``), ``npz:PATH`` an archive (``read_npz``), ``folder:PATH``
-    pictures in one sub-folder a class (``read_folder``). Where a source has no test set, a fixed 20 % of
-    its rows become one: stratified by class, whole groups where there are groups, ``TEST_SEED`` as seed.
+    the Debian package (see ``read_fashion_mnist``), ``fashion-mnist-pixels`` the same with a label for each
+    pixel (``read_fashion_mnist_pixels``), ``npz:PATH`` an archive (``read_npz``), ``folder:PATH`` pictures in
+    one sub-folder a class (``read_folder``). Where a source has no test set, a fixed 20 % of its rows become
+    one: stratified by class, whole groups where there are groups, ``TEST_SEED`` as seed.
 
     Args:
         spec: one of ``SPECS``; or a torch data set, or a (training, test) pair of them (``from_datasets``);
@@ -144,6 +165,8 @@ def load_data(spec: str | Data | Dataset[Any] | tuple[Dataset[Any], Dataset[Any]
     if spec == "fashion-mnist":
         # Garments are centred: shifts and cutout cost accuracy in trainings of about ten epochs.
         return _checked(read_fashion_mnist(), "flip")
+    if spec == "fashion-mnist-pixels":
+        return _checked(read_fashion_mnist_pixels(), "flip")
     if kind == "npz" and rest:
         return _checked(read_npz(Path(rest).expanduser()), DEFAULT_AUGMENTATION)
     if kind == "folder" and rest:
@@ -161,6 +184,8 @@ def from_datasets(
     augmentation: str = DEFAULT_AUGMENTATION,
 ) -> Data:
     """Take torch data sets of (image, label) pairs; every row is read once (``nn.readers.read_dataset``).
+
+    A label is an integer, or integers (H, W) for the pixels.
 
     Args:
         train: training rows.
@@ -194,8 +219,9 @@ def from_datasets(
 def split(data: Data, fraction: float, seed: int) -> Split:
     """Split the training rows into a training and a validation part, the same for the same arguments.
 
-    The shares of the classes are kept. With groups, whole groups are taken and the share is as near to
-    ``fraction`` as they allow (scikit-learn's ``StratifiedShuffleSplit`` and ``StratifiedGroupKFold``).
+    The shares of the classes are kept, for labelled pixels those of the images' main classes (the most
+    frequent one of all aside). With groups, whole groups are taken and the share is as near to ``fraction``
+    as they allow (scikit-learn's ``StratifiedShuffleSplit`` and ``StratifiedGroupKFold``).
 
     Args:
         data: a data set.
@@ -222,27 +248,67 @@ def _split_rows(
     """Give sorted row numbers: the larger rest, and the share of ``fraction``."""
     if not 0 < fraction < 1:
         raise DataError(f"{where}: expected a share between 0 and 1 (exclusive), got {fraction}")
-    counts = np.bincount(labels, minlength=len(classes))
-    scarce = int(counts.argmin())
+    need = math.ceil(1 / min(fraction, 1 - fraction) - 1e-9)
+    of_images = task_of(labels) == CLASSIFICATION
+    strata = labels if of_images else _strata(labels, len(classes), need)
     if groups is None:
-        need = math.ceil(1 / min(fraction, 1 - fraction) - 1e-9)
+        counts = np.bincount(strata, minlength=len(classes) if of_images else 0)
+        scarce = int(counts.argmin())
         if counts[scarce] < need:
+            what = (
+                f"class {classes[scarce]!r} has {counts[scarce]}" if of_images else f"there are {len(strata)}"
+            )
             raise DataError(
-                f"{where}: class {classes[scarce]!r} has {counts[scarce]} rows, expected at least {need}, so "
+                f"{where}: {what} rows, expected at least {need}, so "
                 "that both sides see it; add rows, merge the class, or choose a share nearer to one half"
             )
         size = round(len(labels) * fraction)
         shuffle = StratifiedShuffleSplit(n_splits=1, test_size=size, random_state=seed % 2**32)
-        rest, share = next(shuffle.split(labels, labels))
+        rest, share = next(shuffle.split(strata, strata))
     else:
-        rest, share = _split_groups(labels, groups, fraction, seed, where)
-        for label, class_name in enumerate(classes):
+        rest, share = _split_groups(strata, groups, fraction, seed, where)
+        for label, class_name in enumerate(classes if of_images else ()):
             if not (labels[rest] == label).any() or not (labels[share] == label).any():
                 raise DataError(
                     f"{where}: class {class_name!r} would be on one side only, since groups stay together; "
                     "it needs rows in more groups, or another share or seed"
                 )
     return np.sort(rest).astype(np.int64), np.sort(share).astype(np.int64)
+
+
+def _strata(labels: Array, classes: int, need: int) -> Array:
+    """Number images by the class that most of their pixels are of, the most frequent class of all aside.
+
+    Those of classes that are the main one of less than ``need`` images are numbered as one, together with
+    the largest of the others if they are still too few.
+
+    Args:
+        labels: ``(N, H, W)``.
+        classes: number of classes.
+        need: images that a stratum needs.
+
+    Returns:
+        ``(N,)``, numbers from 0 without a gap.
+    """
+    counts = _pixels_by_class(labels, classes)
+    counts[:, counts.sum(axis=0).argmax()] = 0
+    main = counts.argmax(axis=1)
+    images = np.bincount(main, minlength=classes)
+    few = images < need
+    if 0 < images[few].sum() < need:
+        few[images.argmax()] = True
+    return np.unique(np.where(few[main], -1, main), return_inverse=True)[1]
+
+
+def _pixels_by_class(labels: Array, classes: int) -> Array:
+    """Count for each image the pixels of each class, ``(N, classes)``."""
+    counts = np.empty((len(labels), classes), dtype=np.int64)
+    for start in range(0, len(labels), _CHUNK):
+        part = labels[start : start + _CHUNK].reshape(-1, labels[0].size).astype(np.int64)
+        numbered = part + classes * np.arange(len(part))[:, np.newaxis]
+        pixels = np.bincount(numbered.ravel(), minlength=classes * len(part))
+        counts[start : start + _CHUNK] = pixels.reshape(len(part), classes)
+    return counts
 
 
 def _split_groups(
@@ -297,6 +363,11 @@ def _checked(raw: Raw, augmentation: str) -> Data:
         groups = None if groups is None else groups[rest]
     else:
         test_images, test_labels = raw.test_images, raw.test_labels
+        if test_labels.ndim != labels.ndim:
+            raise DataError(
+                f"{raw.name}: training labels have the shape {labels.shape}, test labels "
+                f"{test_labels.shape}; expected labels of images in both, or of pixels"
+            )
         _check_rows(f"{raw.name}: test", test_images, test_labels, classes)
         _check_disjoint(raw)
     if images.shape[1:] != test_images.shape[1:]:
@@ -305,6 +376,7 @@ def _checked(raw: Raw, augmentation: str) -> Data:
             f"test images {test_images.shape[1:]}; expected the same"
         )
     dtype = np.result_type(images, test_images)
+    labels, test_labels = (_compact(one, len(classes)) for one in (labels, test_labels))
     arrays = [images.astype(dtype, copy=False), labels, test_images.astype(dtype, copy=False), test_labels]
     if groups is not None:
         arrays.append(groups)
@@ -339,11 +411,18 @@ def _check_rows(where: str, images: Array, labels: Array, classes: tuple[str, ..
         )
     if len(labels) == 0:
         raise DataError(f"{where}: there are no rows")
-    wrong = np.flatnonzero((labels < 0) | (labels >= len(classes)))
+    if labels.ndim > 1 and labels.shape[1:] != images.shape[2:]:
+        raise DataError(
+            f"{where}: expected a label for each of the {images.shape[2]} x {images.shape[3]} pixels of an "
+            f"image, got labels of shape {labels.shape}"
+        )
+    wrong = np.argwhere((labels < 0) | (labels >= len(classes)))
     if len(wrong):
+        row, *pixel = wrong[0].tolist()
+        at = f", pixel {tuple(pixel)}" if pixel else ""
         raise DataError(
             f"{where}: expected labels in 0..{len(classes) - 1} for {len(classes)} classes, "
-            f"got {labels[wrong[0]]} in row {wrong[0]}"
+            f"got {labels[tuple(wrong[0])]} in row {row}{at}"
         )
     if images.dtype.kind == "f":
         bad = np.flatnonzero(~np.isfinite(images).all(axis=(1, 2, 3)))
@@ -355,10 +434,11 @@ def _check_rows(where: str, images: Array, labels: Array, classes: tuple[str, ..
 
 
 def _check_present(where: str, labels: Array, classes: tuple[str, ...]) -> None:
-    missing = np.flatnonzero(np.bincount(labels, minlength=len(classes)) == 0)
+    missing = np.flatnonzero(_pixels_by_class(labels, len(classes)).sum(axis=0) == 0)
     if len(missing):
+        what = "rows" if task_of(labels) == CLASSIFICATION else "pixels"
         raise DataError(
-            f"{where}: class {classes[missing[0]]!r} (label {missing[0]}) has no rows; "
+            f"{where}: class {classes[missing[0]]!r} (label {missing[0]}) has no {what}; "
             f"expected every label of 0..{len(classes) - 1}"
         )
 
@@ -378,6 +458,13 @@ def _numbered(groups: Array, rows: int, where: str) -> Array:
             f"got {groups.dtype}{groups.shape}"
         )
     return np.unique(groups, return_inverse=True)[1].astype(np.int64)
+
+
+def _compact(labels: Array, classes: int) -> Array:
+    """Labels of images as int64; those of pixels, which are many, in as few bytes as torch can read."""
+    if task_of(labels) == CLASSIFICATION:
+        return labels
+    return labels.astype(np.uint8 if classes <= 256 else np.int32, copy=False)
 
 
 def _frozen(array: Array) -> Array:

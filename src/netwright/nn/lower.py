@@ -51,7 +51,8 @@ class Part:
 
     Attributes:
         module: computes the node from its (padded) inputs.
-        pad: pixels that are added to the only input beforehand, (top, bottom, left, right).
+        pad: pixels that are added to the only input beforehand, (top, bottom, left, right); a side below 0
+            is cropped.
         fill: value of these pixels.
     """
 
@@ -248,8 +249,9 @@ def _pool(op: Pool, inputs: tuple[Shape, ...]) -> Part:
 
 
 def _is_even(sides: Sides) -> bool:
+    """Whether torch.nn can pad so by itself: as much at either end, and nothing is cropped."""
     top, bottom, left, right = sides
-    return top == bottom and left == right
+    return top == bottom >= 0 and left == right >= 0
 
 
 def _global_pool(op: GlobalPool, inputs: tuple[Shape, ...]) -> Part:

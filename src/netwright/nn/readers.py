@@ -38,6 +38,9 @@ FASHION_MNIST_CLASSES = (
     "ankle boot",
 )
 
+FASHION_MNIST_BACKGROUND = 16
+"""Pixels of Fashion-MNIST below this, of 255, are background: 0, and the faint halo of the scaling."""
+
 MOST_CHANNELS = 4
 """An axis of at most this many entries is taken for the channels when an archive does not say."""
 
@@ -49,7 +52,7 @@ class Raw:
     Attributes:
         name: how the source was named.
         images: training images, ``(N, C, H, W)``, uint8 or float32.
-        labels: ``(N,)``, integers.
+        labels: integers, ``(N,)`` for images or ``(N, H, W)`` for their pixels.
         test_images: like ``images``; None where the source has no test set of its own.
         test_labels: like ``labels``.
         classes: class names in the order of their labels; None where the source has none.
@@ -90,6 +93,36 @@ def read_fashion_mnist() -> Raw:
         parts += [images[:, np.newaxis], labels.astype(np.int64)]
     images, labels, test_images, test_labels = parts
     return Raw("fashion-mnist", images, labels, test_images, test_labels, FASHION_MNIST_CLASSES)
+
+
+def read_fashion_mnist_pixels() -> Raw:
+    """Read Fashion-MNIST with a label for each pixel: 0 for background, 1 and more for garments.
+
+    A pixel below ``FASHION_MNIST_BACKGROUND`` is background; all others bear 1 + the class of their image.
+
+    Raises:
+        DataError: as ``read_fashion_mnist``.
+    """
+    raw = read_fashion_mnist()
+    assert raw.test_images is not None
+    assert raw.test_labels is not None
+    return Raw(
+        "fashion-mnist-pixels",
+        raw.images,
+        _garment_pixels(raw.images, raw.labels),
+        raw.test_images,
+        _garment_pixels(raw.test_images, raw.test_labels),
+        ("background", *FASHION_MNIST_CLASSES),
+        notes=(
+            f"pixels below {FASHION_MNIST_BACKGROUND} of 255 are background, all others are of the class of "
+            "their image",
+        ),
+    )
+
+
+def _garment_pixels(images: Array, labels: Array) -> Array:
+    garment = (labels + 1).astype(np.uint8)[:, np.newaxis, np.newaxis]
+    return np.where(images[:, 0] < FASHION_MNIST_BACKGROUND, np.uint8(0), garment)
 
 
 def _fashion_file(folder: Path, name: str) -> Path:
@@ -147,7 +180,7 @@ def read_npz(path: Path) -> Raw:
     Arrays: ``x`` and ``y``, or ``x_train``, ``y_train`` and optionally ``x_test``, ``y_test``. Optional:
     ``group`` (or ``group_train``, ``group_test``), ``classes`` (names), ``layout`` (the word NHW, NHWC or
     NCHW). ``channels_first`` says how the layout is found when the archive does not tell it, and
-    ``as_pixels`` which dtypes are taken.
+    ``as_pixels`` which dtypes are taken. Labels of shape (N, H, W) are those of pixels.
 
     Raises:
         DataError: if the file is no such archive, an array is missing or has an impossible shape.
@@ -290,7 +323,8 @@ def as_labels(
     """Turn labels into int64, where words become their places among the class names.
 
     Args:
-        labels: label arrays of one data set (training, test), each ``(N,)`` or ``(N, 1)``.
+        labels: label arrays of one data set (training, test), each ``(N,)`` or ``(N, 1)``, or integers
+            ``(N, H, W)``, a label for each pixel.
         wheres: what errors call each.
         classes: class names; None takes the sorted words of the first array, if it has words.
 
@@ -304,16 +338,18 @@ def as_labels(
     for array, where in zip(labels, wheres, strict=True):
         if array.ndim == 2 and array.shape[1] == 1:
             array = array[:, 0]
-        if array.ndim != 1 or array.dtype.kind not in "biuUS":
+        kinds = {1: "biuUS", 3: "biu"}.get(array.ndim, "")
+        if array.dtype.kind not in kinds:
             remedy = "; turn one-hot rows into labels with argmax(1)" if array.ndim == 2 else ""
             raise DataError(
-                f"{where}: expected labels of shape (N,) as integers or words, got {array.dtype}"
-                f"{array.shape}{remedy}"
+                f"{where}: expected labels of shape (N,) as integers or words, or of shape (N, H, W) as "
+                f"integers, got {array.dtype}{array.shape}{remedy}"
             )
         flat.append(array)
     words = [array.dtype.kind in "US" for array in flat]
     if not any(words):
-        return [array.astype(np.int64) for array in flat], classes
+        # Label maps stay as small as they are: they are many.
+        return [array.astype(np.int64) if array.ndim == 1 else array for array in flat], classes
     if not all(words):
         raise DataError(f"{wheres[0]}: labels are {flat[0].dtype}, but {wheres[1]} are {flat[1].dtype}")
     names = classes if classes is not None else tuple(sorted({str(word) for word in flat[0]}))
@@ -338,11 +374,11 @@ def read_dataset(dataset: torch.utils.data.Dataset[Any], where: str) -> tuple[Ar
     drawn once here, so pass data sets without augmentation.
 
     Args:
-        dataset: has ``__len__`` and ``__getitem__``.
+        dataset: has ``__len__`` and ``__getitem__``; a label is an integer, or integers ``(H, W)``.
         where: what errors call it.
 
     Returns:
-        Images ``(N, C, H, W)`` uint8 or float32, and labels ``(N,)`` int64.
+        Images ``(N, C, H, W)`` uint8 or float32, and labels int64, ``(N,)`` or ``(N, H, W)``.
 
     Raises:
         DataError: if it is empty, has no length, or a row is not such a pair.
@@ -356,7 +392,7 @@ def read_dataset(dataset: torch.utils.data.Dataset[Any], where: str) -> tuple[Ar
     if count == 0:
         raise DataError(f"{where}: the data set is empty")
     images: list[Array] = []
-    labels: list[int] = []
+    labels: list[Array] = []
     for row in range(count):
         pair = dataset[row]
         if not isinstance(pair, (tuple, list)) or len(pair) != 2:
@@ -368,9 +404,15 @@ def read_dataset(dataset: torch.utils.data.Dataset[Any], where: str) -> tuple[Ar
                 f"first) as in row 0, got {image.dtype}{image.shape} in row {row}; "
                 "resize in the data set's transform"
             )
+        label = _one_label(pair[1], f"{where}: row {row}")
+        if labels and label.shape != labels[0].shape:
+            raise DataError(
+                f"{where}: expected every label to have the shape {labels[0].shape} as in row 0, got "
+                f"{label.shape} in row {row}"
+            )
         images.append(image)
-        labels.append(_one_label(pair[1], f"{where}: row {row}"))
-    return as_pixels(np.stack(images), where), np.array(labels, dtype=np.int64)
+        labels.append(label)
+    return as_pixels(np.stack(images), where), np.stack(labels)
 
 
 def _one_image(value: Any, where: str) -> Array:
@@ -385,8 +427,10 @@ def _one_image(value: Any, where: str) -> Array:
     return np.moveaxis(array, channels, 0)
 
 
-def _one_label(value: Any, where: str) -> int:
+def _one_label(value: Any, where: str) -> Array:
     array = np.asarray(value)
-    if array.size != 1 or array.dtype.kind not in "biu":
-        raise DataError(f"{where}: expected an integer label, got {value!r}")
-    return int(array.reshape(-1)[0])
+    if array.dtype.kind not in "biu" or (array.size != 1 and array.ndim != 2):
+        raise DataError(
+            f"{where}: expected integers (H, W) for the pixels or an integer label, got {value!r}"
+        )
+    return (array if array.size > 1 else array.reshape(())).astype(np.int64)

@@ -8,16 +8,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from netwright.errors import DataError, TrainingError
-from netwright.nn.augment import augment, find_augmentation
+from netwright.nn.augment import augment_labelled, find_augmentation
+from netwright.nn.intervals import Z, bootstrap_interval, wilson_interval
 from netwright.nn.prepare import Statistics, pick_device, prepare, statistics
 from netwright.nn.recipe import Recipe, recipe_for
+from netwright.nn.task import CLASSIFICATION, Task, tally, task_of
 from netwright.seeding import seed_for
 
 __all__ = [
@@ -34,20 +39,24 @@ __all__ = [
     "train",
 ]
 
+Array = npt.NDArray[Any]
+
 Report = Callable[[int, Mapping[str, float]], bool]
 """Called with the steps done and metrics; True asks to stop."""
 
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """How well a network does on labelled images.
+    """How well a network does on labelled images; an item is what bears a label, an image or a pixel.
 
     Attributes:
-        accuracy: share of right answers, 0 to 1.
-        loss: mean cross-entropy in nats, without smoothing and class weights.
+        accuracy: share of items that are right, 0 to 1.
+        loss: mean cross-entropy of an item in nats, without smoothing and class weights.
         count: number of images.
-        class_accuracy: share of right answers among the images of each class; NaN for a class without any.
-        confusion: numbers of images by true class (rows) and predicted class (columns).
+        class_accuracy: share of right answers among the items of each class; NaN for a class without any.
+        confusion: numbers of items by true class (rows) and predicted class (columns).
+        task: images or pixels.
+        image_tallies: of labelled pixels ``(N, 3, K)``, the ``netwright.nn.task.tally`` of each image.
     """
 
     accuracy: float
@@ -55,11 +64,31 @@ class Evaluation:
     count: int
     class_accuracy: tuple[float, ...]
     confusion: tuple[tuple[int, ...], ...]
+    task: Task = CLASSIFICATION
+    image_tallies: Array | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def score(self) -> float:
+        """What networks are compared by: accuracy, or mean IoU over the pixels of all images; 0 to 1."""
+        return self.task.score(tally(np.array(self.confusion)))
+
+    @property
+    def class_scores(self) -> tuple[float, ...]:
+        """The score of each class, NaN where it has none: accuracy, or IoU."""
+        return tuple(self.task.class_scores(tally(np.array(self.confusion))).tolist())
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """The 95 % interval of the score: Wilson's, or where pixels bear the labels a bootstrap of images."""
+        if self.image_tallies is None:
+            return wilson_interval(self.accuracy, self.count)
+        return bootstrap_interval(self.image_tallies, self.task.score)
 
     @property
     def standard_error(self) -> float:
-        """Standard error of the accuracy from the number of images (binomial)."""
-        return math.sqrt(self.accuracy * (1 - self.accuracy) / self.count)
+        """Half the width of the interval in standard deviations of a normal distribution."""
+        low, high = self.interval
+        return (high - low) / (2 * Z)
 
     @property
     def balanced_accuracy(self) -> float:
@@ -102,17 +131,17 @@ def train(
     """Train a classifier in place.
 
     Args:
-        module: takes ``(B, C, H, W)``, gives logits ``(B, K)``; is moved to ``device`` in channels_last
-            and left in evaluation mode.
+        module: takes ``(B, C, H, W)``, gives logits ``(B, K)`` or, for pixels, ``(B, K, H', W')``; is moved
+            to ``device`` in channels_last and left in evaluation mode.
         inputs: ``(N, C, H, W)`` float32, normalised, as ``prepare`` gives them.
-        labels: ``(N,)`` int64 in ``[0, K)``.
+        labels: in ``[0, K)``: ``(N,)`` int64, or ``(N, H', W')`` of any integers.
         recipe: how.
         seed: of the order of images, the augmentation and the module's own random layers.
         fidelity: share of the full training; its schedule ends at a learning rate of 0 all the same.
         device: where to compute.
         validation: inputs and labels like the above, evaluated before each report and at the end.
         report: called after each epoch and at the end with ``train_loss``, ``learning_rate`` and, given
-            validation data, ``validation_accuracy`` and ``validation_loss``.
+            validation data, ``validation_loss`` and ``validation_accuracy`` or ``validation_mean_iou``.
 
     Raises:
         DataError: if images and labels do not fit together or to the network.
@@ -146,40 +175,59 @@ def train(
 
 
 def evaluate(module: nn.Module, inputs: Tensor, labels: Tensor, batch: int = 512) -> Evaluation:
-    """Evaluate a classifier in evaluation mode; its mode is put back afterwards.
+    """Evaluate a network in evaluation mode; its mode is put back afterwards.
 
     Args:
-        module: takes ``(B, C, H, W)``, gives logits ``(B, K)``; on the device of ``inputs``.
+        module: takes ``(B, C, H, W)``, gives logits ``(B, K)`` or ``(B, K, H', W')``; on the device of
+            ``inputs``.
         inputs: ``(N, C, H, W)``, as ``prepare`` gives them.
-        labels: ``(N,)`` int64 in ``[0, K)``.
+        labels: in ``[0, K)``: ``(N,)`` int64, or ``(N, H', W')`` of any integers.
         batch: images at a time; changes the memory needed and nothing else.
 
     Raises:
         DataError: if images and labels do not fit together or to the network.
     """
     inputs, labels = _checked(inputs, labels, "evaluate", inputs.device)
-    outputs = _outputs(module, inputs, labels)
+    task, outputs = task_of(labels), _outputs(module, inputs, labels)
     confusion = torch.zeros(outputs * outputs, dtype=torch.int64)
+    tallies: list[Tensor] = []
     loss = 0.0
     mode = module.training
     module.eval()
     with torch.inference_mode():
         for start in range(0, len(inputs), batch):
-            target = labels[start : start + batch]
+            target = labels[start : start + batch].long()
             logits = module(inputs[start : start + batch])
             loss += F.cross_entropy(logits, target, reduction="sum").item()
-            pairs = target * outputs + logits.argmax(1)
-            confusion += torch.bincount(pairs.cpu(), minlength=outputs * outputs)
+            guess = logits.argmax(1)
+            pairs = target * outputs + guess
+            confusion += torch.bincount(pairs.flatten().cpu(), minlength=outputs * outputs)
+            if task != CLASSIFICATION:
+                tallies.append(_image_tallies(target, guess, outputs))
     module.train(mode)
     confusion = confusion.reshape(outputs, outputs)
     right, count = confusion.diagonal(), confusion.sum(1)
     return Evaluation(
-        accuracy=int(right.sum()) / len(inputs),
-        loss=loss / len(inputs),
+        accuracy=int(right.sum()) / labels.numel(),
+        loss=loss / labels.numel(),
         count=len(inputs),
         class_accuracy=tuple((right.double() / count.double()).tolist()),
         confusion=tuple(tuple(row) for row in confusion.tolist()),
+        task=task,
+        image_tallies=torch.cat(tallies).numpy() if tallies else None,
     )
+
+
+def _image_tallies(target: Tensor, guess: Tensor, outputs: int) -> Tensor:
+    """What is right, true and predicted of each class in each image, ``(B, 3, K)``; see ``task.tally``."""
+    images = len(target)
+    first = outputs * torch.arange(images, device=target.device)[:, None]
+    true, predicted = first + target.flatten(1), first + guess.flatten(1)
+    counts = [
+        torch.bincount(items, minlength=images * outputs).reshape(images, outputs).cpu()
+        for items in (true[true == predicted], true.flatten(), predicted.flatten())
+    ]
+    return torch.stack(counts, dim=1)
 
 
 def _steps(
@@ -215,7 +263,8 @@ def _batches(inputs: Tensor, labels: Tensor, recipe: Recipe, seed: int) -> Itera
         for start in range(0, len(inputs) - size + 1, size):
             rows = order[start : start + size]
             batch = nhwc.index_select(0, rows).permute(0, 3, 1, 2)
-            yield augment(batch, augmentation, image_draws), labels.index_select(0, rows)
+            batch, target = augment_labelled(batch, labels.index_select(0, rows), augmentation, image_draws)
+            yield batch, target.long()
 
 
 def _optimizer(module: nn.Module, recipe: Recipe, device: torch.device) -> torch.optim.Optimizer:
@@ -235,22 +284,28 @@ def _optimizer(module: nn.Module, recipe: Recipe, device: torch.device) -> torch
 
 
 def _class_weights(labels: Tensor, outputs: int) -> Tensor:
-    """Weigh each class by the inverse of its frequency, so that the mean weight of an image is 1."""
-    counts = torch.bincount(labels, minlength=outputs).float()
+    """Weigh each class by the inverse of its frequency, so that the mean weight of an item is 1."""
+    counts = torch.bincount(labels.flatten(), minlength=outputs).float()
     if (counts == 0).any():
         raise DataError(
-            f"train: class weights need images of each of the {outputs} classes, got none of class "
-            f"{int((counts == 0).nonzero()[0])}"
+            f"train: class weights need {task_of(labels).item}s of each of the {outputs} classes, got none "
+            f"of class {int((counts == 0).nonzero()[0])}"
         )
-    return len(labels) / (outputs * counts)
+    return labels.numel() / (outputs * counts)
 
 
 def _checked(inputs: Tensor, labels: Tensor, where: str, device: torch.device) -> tuple[Tensor, Tensor]:
-    fine = inputs.ndim == 4 and labels.shape == inputs.shape[:1] and len(inputs) > 0
-    if not fine or not inputs.is_floating_point() or labels.dtype != torch.int64:
+    integers = (torch.int64,) if labels.ndim == 1 else (torch.uint8, torch.int32, torch.int64)
+    fine = (
+        inputs.ndim == 4
+        and labels.ndim in (1, 3)
+        and labels.shape[:1] == inputs.shape[:1]
+        and len(inputs) > 0
+    )
+    if not fine or not inputs.is_floating_point() or labels.dtype not in integers:
         raise DataError(
-            f"{where}: expected floating-point images (N, C, H, W) and int64 labels (N,), got {inputs.dtype} "
-            f"{tuple(inputs.shape)} and {labels.dtype} {tuple(labels.shape)}"
+            f"{where}: expected floating-point images (N, C, H, W) and labels, int64 (N,) or integers "
+            f"(N, H', W'), got {inputs.dtype} {tuple(inputs.shape)} and {labels.dtype} {tuple(labels.shape)}"
         )
     return inputs.to(device), labels.to(device)
 
@@ -263,10 +318,11 @@ def _outputs(module: nn.Module, inputs: Tensor, labels: Tensor) -> int:
         shape = tuple(module(inputs[:1]).shape)
     module.train(mode)
     low, high = int(labels.min()), int(labels.max())
-    if len(shape) != 2 or low < 0 or high >= shape[1]:
+    if len(shape) < 2 or shape[2:] != tuple(labels.shape[1:]) or low < 0 or high >= shape[1]:
+        wanted = ", ".join(map(str, (1, "K", *labels.shape[1:])))
         raise DataError(
-            f"expected a network with outputs (1, K) and labels in 0..K-1, got outputs {shape} and labels "
-            f"in {low}..{high}"
+            f"expected a network with outputs ({wanted}) and labels in 0..K-1, got outputs {shape} and "
+            f"labels in {low}..{high}"
         )
     return int(shape[1])
 
@@ -285,5 +341,5 @@ def _finite(value: float, what: str, step: int, total: int, recipe: Recipe) -> f
 def _metrics(train_loss: float, rate: float, evaluation: Evaluation | None) -> dict[str, float]:
     metrics = {"train_loss": train_loss, "learning_rate": rate}
     if evaluation is not None:
-        metrics |= {"validation_accuracy": evaluation.accuracy, "validation_loss": evaluation.loss}
+        metrics |= {evaluation.task.objective.name: evaluation.score, "validation_loss": evaluation.loss}
     return metrics

@@ -11,6 +11,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from netwright.errors import ConfigError
+from netwright.nn.task import CLASSIFICATION
 
 DEFAULT_TRIALS = 16
 
@@ -19,8 +20,9 @@ class SearchConfig(BaseModel):
     """Everything that ``search`` can be told; a YAML file has the same names.
 
     Attributes:
-        data: ``digits``, ``fashion-mnist``, ``npz:PATH`` or ``folder:PATH``.
+        data: ``digits``, ``fashion-mnist``, ``fashion-mnist-pixels``, ``npz:PATH`` or ``folder:PATH``.
         out: run directory.
+        task: what the data are for: ``classification`` of images, or ``segmentation``, which labels pixels.
         device: name of a device, whose SRAM and flash are limits.
         max_sram: SRAM of the device, such as ``64KB``; replaces the device's.
         max_flash: flash, likewise.
@@ -28,7 +30,7 @@ class SearchConfig(BaseModel):
         max_params: limit on parameters, such as ``60k``.
         sram_margin: share of the SRAM kept for the runtime, in place of the built-in rule.
         flash_margin: the same for flash.
-        space: name of a search space.
+        space: name of a search space, or a file that ``netwright.spaces.catalog.load_space`` reads.
         strategy: name of a search strategy.
         options: options of the strategy.
         trials: number of trials; 16 unless ``minutes`` is given.
@@ -54,6 +56,7 @@ class SearchConfig(BaseModel):
 
     data: str
     out: Path
+    task: str = CLASSIFICATION.name
     device: str | None = None
     max_sram: str | int | None = None
     max_flash: str | int | None = None

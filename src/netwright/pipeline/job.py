@@ -6,18 +6,20 @@ import hashlib
 import math
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from netwright.devices import Budget, budget_for, parse_bytes
-from netwright.errors import BudgetError, ConfigError, SpaceError, StudyError
-from netwright.estimators.trained import OBJECTIVE, Task, TrainedAccuracy
+from netwright.errors import BudgetError, ConfigError, SpaceError, StudyError, TooLargeError
+from netwright.estimators.trained import SplitData, TrainedAccuracy
 from netwright.ir.cost import COSTS
 from netwright.nn.augment import find_augmentation
 from netwright.nn.data import Data, Split, load_data, split
 from netwright.nn.prepare import pick_device
 from netwright.nn.recipe import Recipe, recipe_for
+from netwright.nn.task import Task, find_task
 from netwright.pipeline.command import command_line, python_call
 from netwright.pipeline.config import SearchConfig, make_config
 from netwright.pipeline.feasibility import why_nothing_fits
@@ -31,8 +33,8 @@ from netwright.pipeline.progress import (
     Progress,
     Searching,
 )
-from netwright.space import Count, ExpressionSpace, costs_of, count, extremes, size, unrank
-from netwright.spaces.catalog import find_space
+from netwright.space import Count, ExpressionSpace, Extremes, costs_of, count, extremes, size, unrank
+from netwright.spaces.catalog import load_space, resolve_space
 from netwright.strategies import AtFidelity, Listed, make_strategy
 from netwright.study import (
     History,
@@ -71,7 +73,7 @@ class Job:
         strategy: what proposes.
         recipe: the full training.
         fidelity: share of it that a trial gets.
-        task: data and split as trials see them.
+        source: data and split as trials see them.
     """
 
     config: SearchConfig
@@ -85,7 +87,12 @@ class Job:
     strategy: Strategy
     recipe: Recipe
     fidelity: float
-    task: Task
+    source: SplitData
+
+    @property
+    def task(self) -> Task:
+        """What the labels are for, which names the objective."""
+        return self.data.task
 
     @property
     def out(self) -> Path:
@@ -113,7 +120,7 @@ class Job:
         """What the history of a study of this job depends on, with a strategy and its options."""
         return StudySettings(
             space=self.space.id,
-            objective=OBJECTIVE,
+            objective=self.task.objective,
             strategy=strategy,
             seed=self.config.seed,
             lag=self.config.lag,
@@ -132,7 +139,7 @@ class Job:
 
     def estimator(self, *, keep: bool) -> TrainedAccuracy:
         """The estimator of this job; ``keep`` for the final trainings."""
-        return TrainedAccuracy(self.task, self.space, self.recipe, self.config.accelerator, keep)
+        return TrainedAccuracy(self.source, self.space, self.recipe, self.config.accelerator, keep)
 
     def finalists(self, found: History) -> tuple[Trial, ...]:
         """The best trials, of each architecture the best one: what is trained in full."""
@@ -160,9 +167,10 @@ def search(
     The same call again continues where the last one stopped, and does nothing when the job is done.
 
     Args:
-        data: ``digits``, ``fashion-mnist``, ``npz:PATH``, ``folder:PATH``, a torch Dataset or a pair of them.
+        data: ``digits``, ``fashion-mnist``, ``fashion-mnist-pixels``, ``npz:PATH``, ``folder:PATH``, a torch
+            Dataset or a pair of them.
         out: run directory.
-        space: name of a search space, or one of your own.
+        space: name of a search space, a file that `netwright space design` wrote, or a space of your own.
         on_progress: called with what happens.
         **settings: see ``SearchConfig``.
 
@@ -240,6 +248,7 @@ def prepare_job(
     strategy = make_strategy(config.strategy, **config.options)
     _check_settings(config, space)
     data = source if source is not None else load_data(config.data)
+    _check_task(config, data)
     share = config.validation or (0.2 if len(data.labels) < 10_000 else 0.1)
     rows = split(data, share, config.seed)
     tell(
@@ -251,15 +260,15 @@ def prepare_job(
             data.shape,
             len(data.classes),
             data.notes,
+            data.task,
         )
     )
-    compiled = find_space(config.space).factory(data.shape, len(data.classes)) if space is None else space
+    compiled = load_space(config.space, data.shape, len(data.classes)) if space is None else space
     _check_space(compiled, data)
     fitting = count(compiled, budget)
     if fitting.upper == 0:
         raise BudgetError(why_nothing_fits(compiled, budget))
-    whole = {metric: extremes(compiled, metric) for metric in COSTS}
-    tell(Checked(compiled.id, size(compiled), fitting, whole, tuple(budget.explain())))
+    tell(Checked(compiled.id, size(compiled), fitting, _ranges(compiled), tuple(budget.explain())))
     recipe = _recipe(config, data)
     return Job(
         config=config,
@@ -274,7 +283,7 @@ def prepare_job(
         recipe=recipe,
         fidelity=config.fidelity or _fidelity(recipe, len(rows.train_indices)),
         # The data themselves, so that trials neither read files again nor depend on where they lie.
-        task=Task(data, data.fingerprint, share, config.seed),
+        source=SplitData(data, data.fingerprint, share, config.seed, data.task),
     )
 
 
@@ -301,8 +310,9 @@ def _check_settings(config: SearchConfig, space: ExpressionSpace | None) -> None
             f"workers: expected at most {config.lag}, the lag, got {config.worker_count}; use fewer workers "
             "or a larger lag (the lag belongs to the study and changes its result)"
         )
+    find_task(config.task)
     if space is None:
-        find_space(config.space)
+        resolve_space(config.space)
     pick_device(config.accelerator)
     if config.augmentation is not None:
         find_augmentation(config.augmentation)
@@ -312,8 +322,17 @@ def _check_settings(config: SearchConfig, space: ExpressionSpace | None) -> None
         raise ConfigError(f"{config.out}: expected a run directory, found a file; give another path")
 
 
+def _check_task(config: SearchConfig, data: Data) -> None:
+    """Check that the data have the labels that the task needs."""
+    if data.task.name != config.task:
+        raise ConfigError(
+            f"task: {data.name} has one label for each {data.task.item}, which is {data.task.name}, got "
+            f"{config.task}; use --task {data.task.name}, or other data"
+        )
+
+
 def _check_space(space: ExpressionSpace, data: Data) -> None:
-    """Check that the networks of a space take such images and have one output for each class."""
+    """Check that the networks of a space take such images and have the outputs that the labels need."""
     graph = space.to_graph(unrank(space, 0))
     channels, outputs = graph.input_shape[0], graph[graph.outputs[0]].shape
     if len(graph.input_shape) != 3 or channels != data.shape[0]:
@@ -321,11 +340,23 @@ def _check_space(space: ExpressionSpace, data: Data) -> None:
             f"space {space.name}: expected networks for images of {data.shape[0]} channels, as {data.name} "
             f"has them, got the input {graph.input_shape}; change the input of the space"
         )
-    if outputs != (len(data.classes),):
+    wanted = data.task.outputs(len(data.classes), data.label_shape)
+    if outputs != wanted:
         raise SpaceError(
-            f"space {space.name}: expected {len(data.classes)} outputs, one for each class of {data.name}, "
-            f"got {outputs}; change the classifier of the space"
+            f"space {space.name}: expected {len(data.classes)} outputs for each {data.task.item}, one for "
+            f"each class of {data.name}, in the shape {wanted}, got {outputs}; take a space that ends in "
+            f"blocks.{data.task.head}"
         )
+
+
+def _ranges(space: ExpressionSpace) -> dict[str, Extremes]:
+    """The smallest and largest of each cost, of those that can be known."""
+    found = {}
+    for metric in COSTS:
+        # Where exact answers would take too much, the search needs none, unless the budget asks for it.
+        with suppress(TooLargeError):
+            found[metric] = extremes(space, metric)
+    return found
 
 
 def _make_directory(out: Path) -> None:
@@ -430,7 +461,8 @@ def _conclude(job: Job, found: History, finals: History, stop: Stopped, tell: On
     """Test and write; Ctrl-C is noticed between the steps, since torch's exporter may swallow it."""
     finalists, winner = job.finalists(found), finals.best
     assert winner is not None, "called with a complete final training"
-    tell(Exporting(finalists[winner.number].number, winner.metrics[OBJECTIVE.name], job.out / "export"))
+    score = winner.metrics[job.task.objective.name]
+    tell(Exporting(finalists[winner.number].number, score, job.out / "export"))
     with Interrupts() as interrupts:
         try:
             outcome = write_outcome(

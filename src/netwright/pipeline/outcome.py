@@ -11,15 +11,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from netwright.errors import StudyError
+from netwright.estimators.held_out import HeldOut
 from netwright.estimators.trained import NETWORK, evaluate_held_out, pixel_statistics
 from netwright.export import Accuracy, Card, DataFacts, SearchFacts, export_onnx, load, save, write_card
 from netwright.export.card import installed_versions
 from netwright.ir.cost import Cost, cost
 from netwright.ir.graph import Graph
-from netwright.nn.train import Evaluation
+from netwright.nn.intervals import wilson_interval
+from netwright.nn.task import CLASSIFICATION
 from netwright.pipeline.config import SearchConfig
 from netwright.report import Accuracy as ReportedAccuracy
-from netwright.report import Candidate, ReportContent, Snippet, write_report
+from netwright.report import Candidate, Example, ReportContent, Snippet, write_report
 from netwright.study import History, Stopped, StopReason
 from netwright.trial import Trial
 
@@ -134,7 +136,7 @@ def write_outcome(
     assert winner is not None, "called with a complete final training"
     architecture = winner.proposal.architecture
     workdir = folder / "trials" / str(winner.number)
-    held_out = evaluate_held_out(job.task, job.space, architecture, workdir)
+    held_out = evaluate_held_out(job.source, job.space, architecture, workdir)
     if interrupted():
         return None
     graph = job.space.to_graph(architecture)
@@ -164,7 +166,7 @@ def busy_seconds(trials: list[Trial]) -> float:
     return total
 
 
-def _card(job: Job, found: History, finals: History, winner: Trial, held_out: Evaluation) -> Card:
+def _card(job: Job, found: History, finals: History, winner: Trial, held_out: HeldOut) -> Card:
     graph = job.space.to_graph(winner.proposal.architecture)
     scale = pixel_statistics(job.data, job.rows)
     channels, height, width = graph.input_shape
@@ -186,17 +188,21 @@ def _card(job: Job, found: History, finals: History, winner: Trial, held_out: Ev
             validation=len(job.rows.validation_indices),
             test=job.data.test_size,
             notes=job.data.notes,
+            label_shape=job.data.label_shape,
         ),
         costs=_cost(job, graph).totals(),
         accuracy=Accuracy(
-            validation=_validation(winner),
-            test=held_out.accuracy,
+            validation=_validation(job, winner),
+            test=held_out.evaluation.score,
             spreads={
                 f"validation, the best {len(finals.completed)} of the search trained in full": tuple(
-                    _validation(trial) for trial in finals.top(len(finals))
+                    _validation(job, trial) for trial in finals.top(len(finals))
                 )
             },
+            test_interval=held_out.evaluation.interval,
+            further=_further(held_out),
         ),
+        task=job.task,
         seed=job.config.seed,
         dtype=job.space.dtype,
         budget=job.budget,
@@ -214,11 +220,10 @@ def _card(job: Job, found: History, finals: History, winner: Trial, held_out: Ev
     )
 
 
-def _content(job: Job, found: History, finals: History, winner: Trial, held_out: Evaluation) -> ReportContent:
+def _content(job: Job, found: History, finals: History, winner: Trial, held_out: HeldOut) -> ReportContent:
     architecture = winner.proposal.architecture
     graph = job.space.to_graph(architecture)
     costs = _cost(job, graph)
-    validation, images = _validation(winner), len(job.rows.validation_indices)
     return ReportContent(
         title=f"The best network for {job.data.name}",
         command=job.command,
@@ -237,14 +242,14 @@ def _content(job: Job, found: History, finals: History, winner: Trial, held_out:
         graph=graph,
         cost=costs,
         candidates=tuple(
-            Candidate(trial.proposal.architecture, _validation(trial), trial.curve)
+            Candidate(trial.proposal.architecture, _validation(job, trial), trial.curve)
             for trial in finals.completed
         ),
-        validation=ReportedAccuracy(
-            validation, _standard_error(validation, images), f"standard error, {images:,} images"
-        ),
+        validation=_reported_validation(job, winner),
         test=ReportedAccuracy(
-            held_out.accuracy, held_out.standard_error, f"standard error, {held_out.count:,} images"
+            held_out.evaluation.score,
+            held_out.evaluation.interval,
+            f"95 % interval, {held_out.evaluation.count:,} images",
         ),
         seed=job.config.seed,
         search_seconds=busy_seconds([*found]),
@@ -255,8 +260,11 @@ def _content(job: Job, found: History, finals: History, winner: Trial, held_out:
         snippets=_snippets(job, graph.input_shape),
         finished=time.time(),
         classes=job.data.classes,
-        class_accuracy=held_out.class_accuracy,
-        confusion=held_out.confusion,
+        class_accuracy=held_out.evaluation.class_scores,
+        confusion=held_out.evaluation.confusion,
+        task=job.task,
+        further={name.replace("_", " "): share for name, share in _further(held_out).items()},
+        examples=tuple(Example(one.image, one.truth, one.prediction, one.score) for one in held_out.examples),
     )
 
 
@@ -265,7 +273,7 @@ def _result(
     found: History,
     finals: History,
     winner: Trial,
-    held_out: Evaluation,
+    held_out: HeldOut,
     card: Card,
     stop: Stopped,
 ) -> dict[str, Any]:
@@ -274,17 +282,20 @@ def _result(
     return {
         "format": FORMAT,
         "architecture": {"key": architecture.key, **architecture.to_dict()},
-        "validation_accuracy": _validation(winner),
-        "test_accuracy": held_out.accuracy,
-        "test_standard_error": held_out.standard_error,
-        "test_images": held_out.count,
+        "task": job.task.name,
+        job.task.objective.name: _validation(job, winner),
+        f"test_{job.task.key}": held_out.evaluation.score,
+        **_further(held_out),
+        "test_interval": list(held_out.evaluation.interval),
+        "test_standard_error": held_out.evaluation.standard_error,
+        "test_images": held_out.evaluation.count,
         "costs": costs.to_dict(),
         "budget": job.budget.to_dict(),
         "fits": job.budget.check(costs.totals()).fits,
         "seed": job.config.seed,
         "trials": len(found),
         "failed_trials": len(found.failed),
-        "finalists": [_finalist(trial) for trial in finals],
+        "finalists": [_finalist(job, trial) for trial in finals],
         "space": {
             "id": job.space.id,
             "size": job.size,
@@ -307,22 +318,34 @@ def _cost(job: Job, graph: Graph) -> Cost:
     return cost(graph, dtype=job.space.dtype, memory_model=job.space.memory_model)
 
 
-def _finalist(trial: Trial) -> dict[str, Any]:
+def _finalist(job: Job, trial: Trial) -> dict[str, Any]:
+    objective = job.task.objective.name
     return {
         "architecture": trial.proposal.architecture.key,
         "state": trial.state.value,
-        "validation_accuracy": trial.metrics.get("validation_accuracy"),
+        objective: trial.metrics.get(objective),
         "reason": trial.reason,
         "seed": trial.seed,
     }
 
 
-def _validation(trial: Trial) -> float:
-    return trial.metrics["validation_accuracy"]
+def _validation(job: Job, trial: Trial) -> float:
+    return trial.metrics[job.task.objective.name]
 
 
-def _standard_error(share: float, count: int) -> float:
-    return float((share * (1 - share) / count) ** 0.5)
+def _reported_validation(job: Job, winner: Trial) -> ReportedAccuracy:
+    """The validation score; its interval where the score and the number of images suffice for one."""
+    score, images = _validation(job, winner), len(job.rows.validation_indices)
+    if job.task == CLASSIFICATION:
+        return ReportedAccuracy(score, wilson_interval(score, images), f"95 % interval, {images:,} images")
+    return ReportedAccuracy(score, basis=f"{images:,} images")
+
+
+def _further(held_out: HeldOut) -> dict[str, float]:
+    """What else is known of the test, by its name in the result."""
+    if held_out.evaluation.task == CLASSIFICATION:
+        return {}
+    return {f"test_{held_out.evaluation.task.item}_accuracy": held_out.evaluation.accuracy}
 
 
 def _snippets(job: Job, shape: tuple[int, ...]) -> tuple[Snippet, ...]:

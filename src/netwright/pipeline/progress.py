@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from netwright.nn.task import CLASSIFICATION, Task
 from netwright.space import Count, Extremes
 from netwright.study import Event
 
@@ -21,6 +22,7 @@ class Loaded:
         shape: (C, H, W) of an image.
         classes: number of classes.
         notes: what the reader decided.
+        task: what the labels are for, which names the score.
     """
 
     name: str
@@ -30,6 +32,7 @@ class Loaded:
     shape: tuple[int, int, int]
     classes: int
     notes: tuple[str, ...]
+    task: Task = CLASSIFICATION
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +43,7 @@ class Checked:
         space: id of the space.
         size: number of architectures.
         fitting: how many of them fit.
-        extremes: smallest and largest of each cost over the whole space.
+        extremes: smallest and largest of each cost over the whole space, where they can be known.
         budget: a line for each limit.
     """
 
@@ -110,12 +113,12 @@ class Exporting:
 
     Attributes:
         trial: the trial of the search that had its architecture.
-        validation_accuracy: 0 to 1, after the full training.
+        validation: the score of the task, 0 to 1, after the full training.
         folder: where the network goes.
     """
 
     trial: int
-    validation_accuracy: float
+    validation: float
     folder: Path
 
 

@@ -1,13 +1,13 @@
 """The report of a search: one self-contained HTML file."""
 
-from netwright.report.content import OBJECTIVE, Accuracy, Candidate, ReportContent, Snippet
+from netwright.report.content import Accuracy, Candidate, Example, ReportContent, Snippet
 from netwright.report.html import render_report, write_report
 from netwright.report.pareto import pareto_front
 
 __all__ = [
-    "OBJECTIVE",
     "Accuracy",
     "Candidate",
+    "Example",
     "ReportContent",
     "Snippet",
     "pareto_front",

@@ -3,31 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy.typing as npt
 
 from netwright.devices import Verdict
 from netwright.ir.cost import Cost
 from netwright.ir.graph import Graph
+from netwright.nn.task import CLASSIFICATION, Task
 from netwright.space.architecture import Architecture
 from netwright.space.program import Decision
 from netwright.trial import CurvePoint, Trial
 
-OBJECTIVE = "validation_accuracy"
-"""The metric of a trial, and of a point of a learning curve, that the report is about."""
+Array = npt.NDArray[Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Accuracy:
-    """A share of right answers and how sure it is.
+    """The score of a network, accuracy or mean IoU, and how sure it is.
 
     Attributes:
         value: 0 to 1.
-        spread: plus or minus this much, 0 to 1; None where it is not known.
-        basis: what the spread is, e.g. ``standard error, 360 images``.
+        interval: lower and upper bound of what it may be, 0 to 1; None where it is not known.
+        basis: what the interval is, e.g. ``95 % interval, 360 images``.
     """
 
     value: float
-    spread: float | None = None
+    interval: tuple[float, float] | None = None
     basis: str = ""
 
 
@@ -37,13 +40,30 @@ class Candidate:
 
     Attributes:
         architecture: which one.
-        validation_accuracy: 0 to 1, after the full training; the best one is the winner.
+        validation: its score, 0 to 1, after the full training; the best one is the winner.
         curve: ``(step, metrics)`` as reported while it was trained, in order.
     """
 
     architecture: Architecture
-    validation_accuracy: float
+    validation: float
     curve: tuple[CurvePoint, ...] = ()
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Example:
+    """One image with what is true of its pixels and what the network says.
+
+    Attributes:
+        image: ``(C, H, W)`` numbers; grey or RGB, of other channels the first is shown.
+        truth: class of each pixel, ``(H', W')`` integers.
+        prediction: the same as the network has it.
+        score: the score of this image alone.
+    """
+
+    image: Array
+    truth: Array
+    prediction: Array
+    score: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +102,8 @@ class ReportContent:
         cost: what that network costs.
         decisions: the decisions of the space in its order; empty where only the choices are to be shown.
         candidates: the architectures that were trained in full, the winner among them.
-        validation: accuracy of the winner on the validation set after the full training.
-        test: accuracy of the winner on the test set.
+        validation: score of the winner on the validation set after the full training.
+        test: score of the winner on the test set.
         seed: seed of the study.
         search_seconds: wall time of the search.
         final_seconds: wall time of the full trainings and the test.
@@ -92,8 +112,11 @@ class ReportContent:
         snippets: how to load the export.
         finished: Unix time in seconds at which the run ended, or None.
         classes: names of the classes; needed for the next two.
-        class_accuracy: share of right answers among the test images of each class, NaN without any; or None.
-        confusion: numbers of test images by true class (rows) and predicted class (columns), or None.
+        class_accuracy: the score of each class on the test set, NaN where it has none; or None.
+        confusion: numbers of test items by true class (rows) and predicted class (columns), or None.
+        task: what the network does with an image; names the objective and the score.
+        further: other shares on the test set, by what they are.
+        examples: images of the test set, from the best to the worst; only where pixels bear the labels.
     """
 
     title: str
@@ -126,18 +149,26 @@ class ReportContent:
     classes: tuple[str, ...] = ()
     class_accuracy: tuple[float, ...] | None = None
     confusion: tuple[tuple[int, ...], ...] | None = None
+    task: Task = CLASSIFICATION
+    further: Mapping[str, float] = field(default_factory=dict)
+    examples: tuple[Example, ...] = ()
+
+    @property
+    def objective(self) -> str:
+        """The metric of a trial, and of a point of a learning curve, that the report is about."""
+        return self.task.objective.name
 
     def __post_init__(self) -> None:
         """Check that the parts belong together.
 
         Raises:
-            ValueError: if a complete trial has no validation accuracy, the cost is that of another graph, or
+            ValueError: if a complete trial lacks the objective, the cost is that of another graph, or
                 the confusion matrix or the accuracies by class do not have one row for each class.
         """
         for trial in self.trials:
-            if trial.complete and OBJECTIVE not in trial.metrics:
+            if trial.complete and self.objective not in trial.metrics:
                 raise ValueError(
-                    f"report.trials: expected trial {trial.number} to have the metric {OBJECTIVE}, "
+                    f"report.trials: expected trial {trial.number} to have the metric {self.objective}, "
                     f"got {sorted(trial.metrics)}"
                 )
         if [row.name for row in self.cost.nodes] != [node.name for node in self.graph.nodes]:

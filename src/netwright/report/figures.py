@@ -15,8 +15,9 @@ from typing import Any
 import plotly.graph_objects as go
 
 from netwright.devices import format_cost
+from netwright.nn.task import CLASSIFICATION, Task
 from netwright.report import axes, labels
-from netwright.report.content import OBJECTIVE, Candidate
+from netwright.report.content import Candidate
 from netwright.report.pareto import pareto_front
 from netwright.space.architecture import Architecture
 from netwright.trial import Trial
@@ -28,7 +29,12 @@ _NAMED_CLASSES = 24
 
 
 def accuracy_over_cost(
-    trials: Sequence[Trial], metric: str, *, limit: int | None = None, winner: Architecture | None = None
+    trials: Sequence[Trial],
+    metric: str,
+    *,
+    limit: int | None = None,
+    winner: Architecture | None = None,
+    task: Task = CLASSIFICATION,
 ) -> go.Figure:
     """Scatter the trials over one cost, with the Pareto front, the winner and the limit.
 
@@ -37,16 +43,17 @@ def accuracy_over_cost(
         metric: name of the cost.
         limit: the budget's limit on it, or None.
         winner: the architecture to mark, if it is among the trials.
+        task: names the score.
     """
     costs = [trial.costs[metric] for trial in trials]
-    shares = [trial.metrics[OBJECTIVE] for trial in trials]
+    shares = [trial.metrics[task.objective.name] for trial in trials]
     axis = axes.cost_axis(costs, metric, limit)
     figure = axes.figure(
         300,
         xaxis=axis.layout(labels.COST_TITLES[metric]),
-        yaxis=_share_axis(shares, "Validation accuracy"),
+        yaxis=_share_axis(shares, f"Validation {task.noun}"),
     )
-    texts = [_trial_text(trial) for trial in trials]
+    texts = [_trial_text(trial, task) for trial in trials]
     for fits, symbol, name in ((True, "circle", "fits"), (False, "circle-open", "does not fit")):
         chosen = [index for index, trial in enumerate(trials) if trial.fits is fits]
         if chosen:
@@ -77,18 +84,21 @@ def accuracy_over_cost(
     return figure
 
 
-def progress(trials: Sequence[Trial], *, refined: Sequence[Architecture] = ()) -> go.Figure:
-    """Draw the accuracy of each trial, the best one so far, and the failed trials at the bottom.
+def progress(
+    trials: Sequence[Trial], *, refined: Sequence[Architecture] = (), task: Task = CLASSIFICATION
+) -> go.Figure:
+    """Draw the score of each trial, the best one so far, and the failed trials at the bottom.
 
     Args:
         trials: all trials, at least one.
         refined: the architectures that were then trained in full; they get a ring.
+        task: names the score.
     """
     ordered = sorted(trials, key=lambda trial: trial.number)
     complete = [trial for trial in ordered if trial.complete]
     failed = [trial for trial in ordered if not trial.complete]
-    shares = [trial.metrics[OBJECTIVE] for trial in complete]
-    vertical = _share_axis(shares, "Validation accuracy")
+    shares = [trial.metrics[task.objective.name] for trial in complete]
+    vertical = _share_axis(shares, f"Validation {task.noun}")
     bottom, top = vertical["range"]
     first, last = ordered[0].number, ordered[-1].number
     room = 0.6 + 0.03 * (last - first)
@@ -105,7 +115,7 @@ def progress(trials: Sequence[Trial], *, refined: Sequence[Architecture] = ()) -
     figure.add_scatter(
         x=[trial.number for trial in complete],
         y=[100 * share for share in shares],
-        text=[_trial_text(trial) for trial in complete],
+        text=[_trial_text(trial, task) for trial in complete],
         mode="markers",
         name="trial",
         marker={"size": 8, "color": axes.BLUE, "opacity": 0.65},
@@ -114,7 +124,7 @@ def progress(trials: Sequence[Trial], *, refined: Sequence[Architecture] = ()) -
     rings = [trial for trial in complete if trial.proposal.architecture in refined]
     figure.add_scatter(
         x=[trial.number for trial in rings],
-        y=[100 * trial.metrics[OBJECTIVE] for trial in rings],
+        y=[100 * trial.metrics[task.objective.name] for trial in rings],
         mode="markers",
         name="trained in full",
         marker={"symbol": "circle-open", "size": 15, "color": axes.ORANGE, "line": {"width": 2.5}},
@@ -132,7 +142,7 @@ def progress(trials: Sequence[Trial], *, refined: Sequence[Architecture] = ()) -
     figure.add_scatter(
         x=[trial.number for trial in failed],
         y=[bottom + 0.04 * (top - bottom)] * len(failed),
-        text=[_trial_text(trial) for trial in failed],
+        text=[_trial_text(trial, task) for trial in failed],
         mode="markers",
         name="failed",
         marker={"symbol": "x-thin", "size": 10, "line": {"color": axes.VERMILLION, "width": 2.5}},
@@ -141,26 +151,31 @@ def progress(trials: Sequence[Trial], *, refined: Sequence[Architecture] = ()) -
     return figure
 
 
-def learning_curves(candidates: Sequence[Candidate]) -> go.Figure:
-    """Draw the validation accuracy over the steps of the full trainings.
+def learning_curves(candidates: Sequence[Candidate], *, task: Task = CLASSIFICATION) -> go.Figure:
+    """Draw the validation score over the steps of the full trainings.
 
     Args:
         candidates: best first; those without a curve are left out.
+        task: names the score.
     """
-    shares = [metrics[OBJECTIVE] for one in candidates for _, metrics in one.curve if OBJECTIVE in metrics]
+    name_of_score = task.objective.name
+    curves = [
+        [(step, metrics[name_of_score]) for step, metrics in one.curve if name_of_score in metrics]
+        for one in candidates
+    ]
+    shares = [share for points in curves for _, share in points]
     figure = axes.figure(
         320,
         xaxis={"title": {"text": "Training step"}, "rangemode": "tozero", "nticks": 6, "tickformat": ",d"},
-        yaxis=_share_axis(shares, "Validation accuracy"),
+        yaxis=_share_axis(shares, f"Validation {task.noun}"),
         showlegend=True,
         legend={"x": 1, "y": 0.02, "xanchor": "right", "yanchor": "bottom", "bgcolor": "rgba(0,0,0,0)"},
     )
-    for index, candidate in enumerate(candidates):
-        points = [(step, metrics[OBJECTIVE]) for step, metrics in candidate.curve if OBJECTIVE in metrics]
+    for index, (candidate, points) in enumerate(zip(candidates, curves, strict=True)):
         if not points:
             continue
         colour, dash = _CURVES[index % len(_CURVES)]
-        name = f"{candidate.architecture.key[:8]}: {labels.percent(candidate.validation_accuracy)}"
+        name = f"{candidate.architecture.key[:8]}: {labels.percent(candidate.validation)}"
         figure.add_scatter(
             x=[step for step, _ in points],
             y=[100 * share for _, share in points],
@@ -173,12 +188,15 @@ def learning_curves(candidates: Sequence[Candidate]) -> go.Figure:
     return figure
 
 
-def confusion_matrix(classes: Sequence[str], counts: Sequence[Sequence[int]]) -> go.Figure:
+def confusion_matrix(
+    classes: Sequence[str], counts: Sequence[Sequence[int]], *, in_percent: bool = False
+) -> go.Figure:
     """Shade the shares of each true class that were predicted as each class.
 
     Args:
         classes: names.
-        counts: numbers of images by true class (rows) and predicted class (columns).
+        counts: numbers of items by true class (rows) and predicted class (columns).
+        in_percent: whether cells bear shares of their row, as long numbers would not fit.
     """
     number = len(classes)
     totals = [sum(row) for row in counts]
@@ -195,6 +213,10 @@ def confusion_matrix(classes: Sequence[str], counts: Sequence[Sequence[int]]) ->
         ]
         for row in range(number)
     ]
+    if in_percent:
+        cells = [[f"{share:.0f}" if share >= 0.5 else "" for share in row] for row in shares]
+    else:
+        cells = [[f"{count:,}" if count else "" for count in row] for row in counts]
     places = list(range(0, number, max(1, ceil(number / _NAMED_CLASSES))))
     ticks = {"tickmode": "array", "tickvals": places, "ticktext": [names[i] for i in places]}
     figure = axes.figure(
@@ -209,7 +231,7 @@ def confusion_matrix(classes: Sequence[str], counts: Sequence[Sequence[int]]) ->
     )
     figure.add_heatmap(
         z=shares,
-        text=[[f"{count:,}" if count else "" for count in row] for row in counts],
+        text=cells,
         hovertext=texts,
         hoverinfo="text",
         zmin=0,
@@ -235,11 +257,11 @@ def _share_axis(shares: Sequence[float], title: str) -> dict[str, Any]:
     }
 
 
-def _trial_text(trial: Trial) -> str:
+def _trial_text(trial: Trial, task: Task) -> str:
     """What the box of a trial says."""
     head = f"<b>trial {trial.number}</b>"
     if trial.complete:
-        head += f": {labels.percent(trial.metrics[OBJECTIVE])}"
+        head += f": {labels.percent(trial.metrics[task.objective.name])}"
     else:
         head += f" failed: {escape(labels.shorten(trial.reason or 'no reason recorded', 60))}"
     costs = ", ".join(

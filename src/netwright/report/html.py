@@ -14,8 +14,9 @@ from plotly.offline import get_plotlyjs
 
 from netwright.ir.cost import COSTS
 from netwright.ir.memory import fuse
-from netwright.report import axes, figures, labels, tables
-from netwright.report.content import OBJECTIVE, Accuracy, ReportContent
+from netwright.nn.task import CLASSIFICATION
+from netwright.report import axes, figures, labels, pictures, tables
+from netwright.report.content import Accuracy, ReportContent
 from netwright.report.memory import memory_over_time
 from netwright.report.pareto import pareto_front
 
@@ -103,6 +104,9 @@ def _view(content: ReportContent) -> dict[str, Any]:
         "curves": _curves(content),
         "memory": _memory(content),
         "confusion": _confusion(content),
+        "task": content.task,
+        "examples": pictures.example_rows(content.examples, content.classes),
+        "colours": pictures.colours(content.classes) if content.examples else [],
         "plotly": get_plotlyjs(),
         "dark": axes.DARK,
     }
@@ -120,11 +124,13 @@ def _trade_offs(content: ReportContent) -> list[Plot]:
     plots = []
     limits = {row.metric: row.limit for row in content.verdict.rows}
     for metric in COSTS if trials else ():
-        figure = figures.accuracy_over_cost(trials, metric, limit=limits.get(metric), winner=content.winner)
-        points = [(trial.costs[metric], trial.metrics[OBJECTIVE]) for trial in trials]
+        figure = figures.accuracy_over_cost(
+            trials, metric, limit=limits.get(metric), winner=content.winner, task=content.task
+        )
+        points = [(trial.costs[metric], trial.metrics[content.objective]) for trial in trials]
         title = labels.COST_TITLES[metric]
         summary = (
-            f"Scatter plot: validation accuracy of {len(trials)} trials over {title.lower()}; "
+            f"Scatter plot: validation {content.task.noun} of {len(trials)} trials over {title.lower()}; "
             f"{len(pareto_front(points))} are on the Pareto front."
         )
         plots.append(_plot(f"over-{metric}", title, summary, figure))
@@ -136,19 +142,23 @@ def _progress(content: ReportContent) -> Plot | None:
         return None
     refined = [candidate.architecture for candidate in content.candidates]
     summary = (
-        f"Line plot: best validation accuracy so far over {len(content.trials)} trials, "
+        f"Line plot: best validation {content.task.noun} so far over {len(content.trials)} trials, "
         f"{len(content.failed)} of which failed."
     )
-    figure = figures.progress(content.trials, refined=refined)
-    return _plot("progress", "Best validation accuracy so far", summary, figure)
+    figure = figures.progress(content.trials, refined=refined, task=content.task)
+    return _plot("progress", f"Best validation {content.task.noun} so far", summary, figure)
 
 
 def _curves(content: ReportContent) -> Plot | None:
-    ranked = sorted(content.candidates, key=lambda candidate: -candidate.validation_accuracy)
+    ranked = sorted(content.candidates, key=lambda candidate: -candidate.validation)
     if not any(candidate.curve for candidate in ranked):
         return None
-    summary = f"Line plot: validation accuracy over the training steps of {len(ranked)} final candidates."
-    return _plot("curves", "Full training of the finalists", summary, figures.learning_curves(ranked))
+    summary = (
+        f"Line plot: validation {content.task.noun} over the training steps of {len(ranked)} final "
+        "candidates."
+    )
+    figure = figures.learning_curves(ranked, task=content.task)
+    return _plot("curves", "Full training of the finalists", summary, figure)
 
 
 def _memory(content: ReportContent) -> Plot:
@@ -164,15 +174,19 @@ def _memory(content: ReportContent) -> Plot:
 def _confusion(content: ReportContent) -> Plot | None:
     if content.confusion is None:
         return None
-    summary = f"Confusion matrix of {len(content.classes)} classes on the test images."
-    figure = figures.confusion_matrix(content.classes, content.confusion)
-    return _plot("confusion", "Confusion matrix on the test images, shaded by row", summary, figure)
+    summary = f"Confusion matrix of {len(content.classes)} classes on the test {content.task.item}s."
+    figure = figures.confusion_matrix(
+        content.classes, content.confusion, in_percent=content.task != CLASSIFICATION
+    )
+    style = "shaded by row" if content.task == CLASSIFICATION else "in % of the row"
+    return _plot("confusion", f"Confusion matrix on the test {content.task.item}s, {style}", summary, figure)
 
 
 def _accuracy(accuracy: Accuracy) -> dict[str, str]:
     spread = ""
-    if accuracy.spread is not None:
-        spread = f"± {100 * accuracy.spread:.2f} points"
+    if accuracy.interval is not None:
+        low, high = accuracy.interval
+        spread = f"{100 * low:.2f} to {labels.percent(high)}"
     return {"value": labels.percent(accuracy.value), "spread": spread, "basis": accuracy.basis}
 
 

@@ -6,11 +6,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
+import numpy as np
+
 from netwright.devices import Check, format_bytes, format_cost, format_count
 from netwright.ir.cost import COSTS, NodeCost
 from netwright.ir.memory import Step, fuse
+from netwright.nn.task import tally
 from netwright.report import labels
-from netwright.report.content import OBJECTIVE, ReportContent
+from netwright.report.content import ReportContent
 from netwright.space.architecture import Value
 from netwright.trial import Trial
 
@@ -152,10 +155,10 @@ class ClassRow:
 
     Attributes:
         name: of the class.
-        accuracy: share of its images that were right, as text.
+        accuracy: its score, as text.
         fill: width of the bar, per cent.
-        count: number of its test images, or empty.
-        mistaken: what its images are most often taken for, or empty.
+        count: number of its test items, or empty.
+        mistaken: what its items are most often taken for, or empty.
     """
 
     name: str
@@ -209,7 +212,7 @@ def cost_rows(content: ReportContent) -> list[CostRow]:
 
 def best_trials(content: ReportContent, most: int) -> list[TrialRow]:
     """The most accurate trials, best first; of equal ones the earlier first."""
-    ranked = sorted(content.complete, key=lambda trial: (-trial.metrics[OBJECTIVE], trial.number))
+    ranked = sorted(content.complete, key=lambda trial: (-trial.metrics[content.objective], trial.number))
     return [_trial_row(trial, content) for trial in ranked[:most]]
 
 
@@ -247,12 +250,12 @@ def _same(option: Value, chosen: Value) -> bool:
 
 
 def class_rows(content: ReportContent) -> list[ClassRow]:
-    """Accuracy class by class, from the given shares or else from the confusion matrix."""
+    """The score class by class, from the given shares or else from the confusion matrix."""
     shares: Sequence[float]
     if content.class_accuracy is not None:
         shares = content.class_accuracy
     elif content.confusion is not None:
-        shares = [row[i] / sum(row) if sum(row) else float("nan") for i, row in enumerate(content.confusion)]
+        shares = content.task.class_scores(tally(np.array(content.confusion))).tolist()
     else:
         return []
     rows = []
@@ -262,7 +265,7 @@ def class_rows(content: ReportContent) -> list[ClassRow]:
         rows.append(
             ClassRow(
                 name=name,
-                accuracy=labels.percent(share, 1) if known else "no images",
+                accuracy=labels.percent(share, 1) if known else f"no {content.task.item}s",
                 fill=100 * share if known else 0,
                 count=f"{sum(counts):,}" if counts else "",
                 mistaken=_mistaken(index, counts, content.classes),
@@ -283,7 +286,7 @@ def _trial_row(trial: Trial, content: ReportContent) -> TrialRow:
     return TrialRow(
         number=trial.number,
         architecture=trial.proposal.architecture.key[:8],
-        accuracy=labels.percent(trial.metrics[OBJECTIVE]) if trial.complete else "",
+        accuracy=labels.percent(trial.metrics[content.objective]) if trial.complete else "",
         costs=tuple(
             format_cost(metric, trial.costs[metric], exact=False) if metric in trial.costs else ""
             for metric in COSTS

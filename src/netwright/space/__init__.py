@@ -1,6 +1,9 @@
 """Search spaces as expressions, and exact answers about all of their architectures."""
 
 from netwright.space.architecture import Architecture, Value
+from netwright.space.canonical_forms import canonical
+from netwright.space.cell_grammar import cell, choose, each, five_steps
+from netwright.space.cell_stack import cells
 from netwright.space.compile import ExpressionSpace, SearchSpace, compile_space
 from netwright.space.counting import (
     Budget,
@@ -20,8 +23,21 @@ from netwright.space.counting import (
     unrank,
     why_nothing_fits,
 )
+from netwright.space.distributions import Distribution, distribution
+from netwright.space.drawing import draw_rows, sample_per_decision, without_replacement
+from netwright.space.encoding import costs, decode, encode, row_costs
 from netwright.space.expression import choice, derived, place, repeat, sequential
+from netwright.space.opaque import (
+    Estimate,
+    EstimatedDistribution,
+    SeenExtremes,
+    estimate_count,
+    estimate_distribution,
+    estimate_extremes,
+    estimate_size,
+)
 from netwright.space.program import Decision
+from netwright.space.topology import trellis
 from netwright.space.variation import mutate, neighbours
 
 __all__ = [
@@ -29,29 +45,52 @@ __all__ = [
     "Budget",
     "Count",
     "Decision",
+    "Distribution",
+    "Estimate",
+    "EstimatedDistribution",
     "ExpressionSpace",
     "Extreme",
     "Extremes",
     "FittingArchitectures",
     "SearchSpace",
+    "SeenExtremes",
     "Value",
+    "canonical",
+    "cell",
+    "cells",
     "choice",
+    "choose",
     "compile_space",
+    "costs",
     "costs_of",
     "count",
+    "decode",
     "derived",
+    "distribution",
+    "draw_rows",
+    "each",
+    "encode",
+    "estimate_count",
+    "estimate_distribution",
+    "estimate_extremes",
+    "estimate_size",
     "extremes",
     "fitting",
+    "five_steps",
     "iterate",
     "mutate",
     "neighbours",
     "place",
     "rank",
     "repeat",
+    "row_costs",
     "sample",
+    "sample_per_decision",
     "sequential",
     "size",
     "smallest",
+    "trellis",
     "unrank",
     "why_nothing_fits",
+    "without_replacement",
 ]

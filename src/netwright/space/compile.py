@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from functools import cached_property
-from math import prod
 from typing import Any, Protocol
 
-from netwright.errors import GraphError, SpaceError
-from netwright.ir.cost import cost
+from netwright.errors import SpaceError, TooLargeError
 from netwright.ir.dtype import find_dtype
 from netwright.ir.graph import Graph, GraphBuilder, Tensor
-from netwright.ir.memory import Fusion, MemoryModel, check_memory_model
-from netwright.ir.ops import Shape
+from netwright.ir.memory import MemoryModel, check_memory_model
 from netwright.space.architecture import Architecture
-from netwright.space.diagram import PEAK, SUMS, Diagram, DiagramNode, Edge
+from netwright.space.composite import Meter, Tracked
+from netwright.space.diagram import Diagram
+from netwright.space.explorer import Explorer
 from netwright.space.expression import Sequential, fingerprint
 from netwright.space.program import (
+    Compose,
     Decide,
     Decision,
     Deeper,
@@ -27,9 +27,6 @@ from netwright.space.program import (
     Start,
     compile_program,
 )
-
-STATE_LIMIT = 1_000_000
-"""Diagrams larger than this are refused: they would take gigabytes."""
 
 
 class SearchSpace(Protocol):
@@ -83,13 +80,58 @@ class ExpressionSpace:
         return self.program.decisions
 
     @cached_property
+    def composed(self) -> bool:
+        """Whether there are cells or a trellis in it, so that what a diagram tracks decides on its size."""
+        return any(isinstance(instruction, Compose) for instruction in self.program.instructions)
+
+    @property
     def diagram(self) -> Diagram:
-        """The decision diagram with exact costs; compiled on first use.
+        """The decision diagram with all exact costs; compiled on first use.
 
         Raises:
             SpaceError: if some architecture cannot be built, or the diagram would be too large.
         """
-        return _Explorer(self).explore()
+        return self.diagram_for(Tracked())
+
+    def diagram_for(self, tracked: Tracked) -> Diagram:
+        """The decision diagram with some of the costs; the others are 0 in it.
+
+        Paths are the same in all of them, in the same order. In a chain the full diagram is no larger, so it
+        is the only one; with cells or a trellis it may be much larger than one without peak memory or without
+        sums.
+
+        Args:
+            tracked: the costs that are asked for.
+
+        Raises:
+            SpaceError: if some architecture cannot be built, or the diagram would be too large.
+        """
+        wanted = tracked if self.composed else Tracked()
+        known = self._diagrams.get(wanted)
+        if known is None:
+            try:
+                known = self._explorer(wanted).explore()
+            except TooLargeError as error:
+                known = error
+            self._diagrams[wanted] = known
+        if isinstance(known, TooLargeError):
+            raise known
+        return known
+
+    @cached_property
+    def least_peak(self) -> tuple[int, bool]:
+        """The smallest peak activation memory of all architectures, in bytes, and whether that is exact.
+
+        Needs no diagram, which may be too large; a value that is not exact is a lower bound.
+        """
+        return self._explorer(Tracked(sums=False)).least_peak()
+
+    def _explorer(self, tracked: Tracked) -> Explorer:
+        return Explorer(self.name, self.program, Meter(self.dtype, self.memory_model), tracked)
+
+    @cached_property
+    def _diagrams(self) -> dict[Tracked, Diagram | TooLargeError]:
+        return {}
 
     def architecture(self, choices: Mapping[str, Any]) -> Architecture:
         """Make an architecture of this space from its active decisions.
@@ -122,23 +164,46 @@ class ExpressionSpace:
                 )
         return settled
 
-    def to_graph(self, architecture: Architecture) -> Graph:
-        """Build the network of an architecture.
+    def recorded(self, architecture: Architecture) -> dict[str, int]:
+        """The option index of each decision of an architecture.
 
         Raises:
-            SpaceError: if it is of another space, or its decisions are not the active ones.
+            SpaceError: if it is of another space, its decisions are not the active ones, or it does not
+                record them as this space does: equality of architectures is identity.
         """
         if architecture.space != self.id:
             raise SpaceError(
                 f"architecture: expected one of space {self.id}, got one of {architecture.space}"
             )
         settled = self.settle(dict(architecture.choices))
+        written = [(d.name, d.options[settled[d.name]]) for d in self.decisions if d.name in settled]
+        if [(name, type(value)) for name, value in written] != [
+            (n, type(v)) for n, v in architecture.choices
+        ]:
+            raise SpaceError(
+                f"architecture: expected the options themselves, in the order of the space, {written}, got "
+                f"{list(architecture.choices)}; make it with space.architecture(...)"
+            )
+        return settled
+
+    def to_graph(self, architecture: Architecture) -> Graph:
+        """Build the network of an architecture.
+
+        Raises:
+            SpaceError: if it is of another space, or its decisions are not the active ones.
+        """
+        settled = self.recorded(architecture)
         build = GraphBuilder()
         built: list[Tensor] = []
 
-        def visit(instruction: Start | Run) -> None:
+        def visit(instruction: Start | Run | Compose) -> None:
             if isinstance(instruction, Start):
                 built.append(build.input(instruction.shape(settled)))
+                return
+            if isinstance(instruction, Compose):
+                arguments = instruction.settle(settled)
+                with build.scope(instruction.place):
+                    built.append(instruction.composite.build(build, built[-1], arguments, settled))
                 return
             block = instruction.block.replace(**dict(instruction.settle(settled)))
             with build.scope(instruction.place):
@@ -147,7 +212,7 @@ class ExpressionSpace:
         self._walk(settled, visit)
         return build.finish(built[-1])
 
-    def _walk(self, settled: Settled, visit: Callable[[Start | Run], None] | None) -> set[str]:
+    def _walk(self, settled: Settled, visit: Callable[[Start | Run | Compose], None] | None) -> set[str]:
         """Follow the program with all decisions settled; gives the names of the decisions it met."""
         program = self.program
         met: set[str] = set()
@@ -164,11 +229,21 @@ class ExpressionSpace:
                 index = instruction.next[settled[name]]
             elif isinstance(instruction, Deeper):
                 index = instruction.follow(settled)
-            elif isinstance(instruction, Start | Run):
+            elif isinstance(instruction, Start | Run | Compose):
+                if isinstance(instruction, Compose):
+                    met |= self._own(instruction, settled)
                 if visit is not None:
                     visit(instruction)
                 index = instruction.next
         return met
+
+    def _own(self, instruction: Compose, settled: Settled) -> set[str]:
+        own = {name for name, _ in instruction.composite.decisions()}
+        for name in own:
+            if name not in settled:
+                raise SpaceError(f"{name}: this decision is active but the architecture does not settle it")
+        instruction.composite.check(settled)
+        return own
 
 
 def compile_space(
@@ -200,130 +275,3 @@ def compile_space(
     if not space.decisions:
         raise SpaceError(f"{name}: there is no choice in it; a space needs at least one decision")
     return space
-
-
-_Signature = tuple[Shape, Fusion]
-_State = tuple[int, _Signature, tuple[tuple[str, int], ...]]
-
-
-class _Explorer:
-    """Walks a program in all ways at once and merges states that cannot be told apart later."""
-
-    def __init__(self, space: ExpressionSpace) -> None:
-        self._space = space
-        self._program = space.program
-        self._evaluated: dict[Any, tuple[tuple[int, ...], int, _Signature]] = {}
-        self._order = {decision.name: index for index, decision in enumerate(space.decisions)}
-
-    def explore(self) -> Diagram:
-        start: _State = (self._program.start, ((), "closed"), ())
-        root, base_sums, base_peak = self._advance(start)
-        edges: dict[_State, list[tuple[int, _State, tuple[int, ...], int]]] = {}
-        pending = [root]
-        while pending:
-            state = pending.pop()
-            if state in edges:
-                continue
-            edges[state] = self._options(state)
-            pending += [child for _, child, _, _ in edges[state] if child not in edges]
-            if len(edges) > STATE_LIMIT:
-                raise self._too_large(state)
-        return Diagram(self._numbered(edges), base_sums, base_peak)
-
-    def _numbered(
-        self, edges: Mapping[_State, list[tuple[int, _State, tuple[int, ...], int]]]
-    ) -> tuple[DiagramNode, ...]:
-        ordered = sorted(edges, key=lambda state: state[0])
-        number = {state: index for index, state in enumerate(ordered)}
-        nodes = []
-        for state in ordered:
-            instruction = self._program.instructions[state[0]]
-            decision = self._order[instruction.decision] if isinstance(instruction, Decide) else -1
-            nodes.append(
-                DiagramNode(
-                    decision,
-                    tuple(
-                        Edge(option, number[child], sums, peak) for option, child, sums, peak in edges[state]
-                    ),
-                )
-            )
-        return tuple(nodes)
-
-    def _options(self, state: _State) -> list[tuple[int, _State, tuple[int, ...], int]]:
-        index, signature, settled = state
-        instruction = self._program.instructions[index]
-        if not isinstance(instruction, Decide):
-            return []
-        found = []
-        for option, following in enumerate(instruction.next):
-            after = (*settled, (instruction.decision, option))
-            found.append((option, *self._advance((following, signature, after))))
-        return found
-
-    def _advance(self, state: _State) -> tuple[_State, tuple[int, ...], int]:
-        """Build what is settled up to the next open decision; gives the new state and what was added."""
-        index, signature, pairs = state
-        settled = dict(pairs)
-        sums, peak = (0,) * len(SUMS), 0
-        while index:
-            instruction = self._program.instructions[index]
-            if isinstance(instruction, Decide):
-                if instruction.decision not in settled:
-                    break
-                index = instruction.next[settled[instruction.decision]]
-            elif isinstance(instruction, Deeper):
-                index = instruction.follow(settled)
-            elif isinstance(instruction, Start):
-                shape = instruction.shape(settled)
-                signature = (shape, "closed")
-                peak = prod(shape) * find_dtype(self._space.dtype).activation
-                index = instruction.next
-            elif isinstance(instruction, Run):
-                added, high, signature = self._evaluate(instruction, settled, signature)
-                sums = tuple(a + b for a, b in zip(sums, added, strict=True))
-                peak = max(peak, high)
-                index = instruction.next
-        if not index:
-            return (0, ((), "closed"), ()), sums, peak
-        live = self._program.live[index]
-        kept = tuple(sorted(item for item in settled.items() if item[0] in live))
-        return (index, signature, kept), sums, peak
-
-    def _evaluate(
-        self, run: Run, settled: Settled, signature: _Signature
-    ) -> tuple[tuple[int, ...], int, _Signature]:
-        """Build one block concretely and count it; remembered by block, arguments and input."""
-        arguments = run.settle(settled)
-        key = (run.block.function, arguments, signature)
-        found = self._evaluated.get(key)
-        if found is not None:
-            return found
-        shape, entry = signature
-        build = GraphBuilder()
-        try:
-            x = build.input(shape)
-            graph = build.finish(run.block.replace(**dict(arguments))(build, x))
-        except GraphError as error:
-            where = ", ".join(f"{name}={self._option(name, option)!r}" for name, option in settled.items())
-            raise SpaceError(f"{run.place}: {error}; input {shape}, with {where or 'no decision'}") from None
-        totals = cost(graph, dtype=self._space.dtype, memory_model=self._space.memory_model, entry=entry)
-        figures = totals.totals()
-        output = graph[graph.outputs[0]]
-        result = (
-            tuple(figures[name] for name in SUMS),
-            figures[PEAK],
-            (output.shape, totals.fusable),
-        )
-        self._evaluated[key] = result
-        return result
-
-    def _option(self, name: str, option: int) -> Any:
-        return self._space.decisions[self._order[name]].options[option]
-
-    def _too_large(self, state: _State) -> SpaceError:
-        held = sorted(self._program.live[state[0]] & {name for name, _ in state[2]})
-        return SpaceError(
-            f"{self._space.name}: exact answers would need more than {STATE_LIMIT:,} states; decisions that "
-            f"must be remembered together at one place: {held}. Name fewer choices, or place them nearer "
-            "to where they are used"
-        )

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
 
-from netwright.errors import BudgetError, SpaceError
-from netwright.ir.cost import COSTS
+from netwright.errors import BudgetError, SpaceError, TooLargeError
+from netwright.ir.cost import COSTS, cost
 from netwright.seeding import integer_below
 from netwright.space.architecture import Architecture
 from netwright.space.compile import ExpressionSpace
-from netwright.space.diagram import PEAK, SUMS
+from netwright.space.composite import Tracked
+from netwright.space.diagram import PEAK, SUMS, Diagram
 from netwright.space.fitting import Fitting, fit
 from netwright.space.frontier import extreme_path
 
@@ -61,7 +62,33 @@ def size(space: ExpressionSpace) -> int:
     >>> size(compile_space(sequential(stage, input=(8, 8, 8)), "stage"))  # 2 + 4 + 8
     14
     """
-    return space.diagram.counts[space.diagram.root]
+    diagram = counting_diagram(space)
+    return diagram.counts[diagram.root]
+
+
+def counting_diagram(space: ExpressionSpace) -> Diagram:
+    """The smallest diagram of a space, for questions that costs do not matter to."""
+    return _of_expression(space).diagram_for(Tracked(sums=False, peak=False))
+
+
+def diagram_of(space: ExpressionSpace, costs: Collection[str]) -> Diagram:
+    """The diagram that answers questions about some costs.
+
+    Raises:
+        SpaceError: if the space is not made from an expression.
+        TooLargeError: if it would be too large.
+    """
+    return _of_expression(space).diagram_for(Tracked(any(name in SUMS for name in costs), PEAK in costs))
+
+
+def _of_expression(space: ExpressionSpace) -> ExpressionSpace:
+    if not isinstance(space, ExpressionSpace):
+        raise SpaceError(
+            f"space {getattr(space, 'id', space)!r}: exact answers need a space made from an expression; "
+            "this one is opaque: use netwright.space.estimate_size, estimate_count, estimate_distribution or "
+            "estimate_extremes, which sample"
+        )
+    return space
 
 
 def unrank(space: ExpressionSpace, rank: int) -> Architecture:
@@ -77,7 +104,7 @@ def unrank(space: ExpressionSpace, rank: int) -> Architecture:
     total = size(space)
     if not 0 <= rank < total:
         raise SpaceError(f"rank: expected an integer from 0 to {total - 1}, got {rank}")
-    return architecture_of(space, space.diagram.path(rank))
+    return architecture_of(space, counting_diagram(space).path(rank))
 
 
 def rank(space: ExpressionSpace, architecture: Architecture) -> int:
@@ -86,10 +113,11 @@ def rank(space: ExpressionSpace, architecture: Architecture) -> int:
     Raises:
         SpaceError: if it is not an architecture of this space.
     """
-    counts = space.diagram.counts
+    diagram = counting_diagram(space)
+    counts = diagram.counts
     total = 0
-    for index, option in walk(space, architecture):
-        for edge in space.diagram.nodes[index].edges:
+    for index, option in walk(space, architecture, diagram):
+        for edge in diagram.nodes[index].edges:
             if edge.option == option:
                 break
             total += counts[edge.child]
@@ -97,14 +125,21 @@ def rank(space: ExpressionSpace, architecture: Architecture) -> int:
 
 
 def costs_of(space: ExpressionSpace, architecture: Architecture) -> dict[str, int]:
-    """The exact costs of one architecture, without building it.
+    """The exact costs of one architecture; of a chain without building it.
 
     Raises:
         SpaceError: if it is not an architecture of this space.
     """
-    diagram = space.diagram
+    if _of_expression(space).composed:
+        graph = space.to_graph(architecture)
+        return cost(graph, dtype=space.dtype, memory_model=space.memory_model).totals()
+    return path_costs(space, architecture, space.diagram)
+
+
+def path_costs(space: ExpressionSpace, architecture: Architecture, diagram: Diagram) -> dict[str, int]:
+    """The costs of one architecture as a diagram of its space has them."""
     sums, peak = diagram.base_sums, diagram.base_peak
-    for index, option in walk(space, architecture):
+    for index, option in walk(space, architecture, diagram):
         edge = next(edge for edge in diagram.nodes[index].edges if edge.option == option)
         sums = tuple(a + b for a, b in zip(sums, edge.sums, strict=True))
         peak = max(peak, edge.peak)
@@ -125,13 +160,14 @@ def count(space: ExpressionSpace, budget: Budget | None = None) -> Count:
     Raises:
         BudgetError: if the budget names an unknown cost.
     """
-    limits = _limits(budget)
-    upper = fit(space.diagram, limits, keep=False)
+    limits = checked_limits(budget)
+    diagram = diagram_of(space, limits)
+    upper = fit(diagram, limits, keep=False)
     if upper is None:
         return Count(0, 0)
     if upper.exact:
         return Count(upper.total, upper.total)
-    lower = fit(space.diagram, limits, round_up=True, keep=False)
+    lower = fit(diagram, limits, round_up=True, keep=False)
     return Count(lower.total if lower else 0, upper.total)
 
 
@@ -153,15 +189,19 @@ def sample(space: ExpressionSpace, rng: np.random.Generator, budget: Budget | No
 class FittingArchitectures:
     """The architectures that fit a budget, by index: for many draws, or draws without replacement.
 
+    Indices of architectures that do not fit after all are skipped, so that draws are exactly uniform.
+
     Attributes:
         space: the space.
         upper: number of indices. All that fit are among them; where ``exact`` they are all there is.
         exact: whether every index fits.
+        checked: whether limits are left that the table does not know of.
     """
 
     space: ExpressionSpace
     limits: tuple[tuple[str, int], ...]
     table: Fitting | None
+    checked: bool = False
 
     @property
     def upper(self) -> int:
@@ -171,7 +211,7 @@ class FittingArchitectures:
     @property
     def exact(self) -> bool:
         """Whether every index is an architecture that fits."""
-        return self.table is None or self.table.exact
+        return self.table is None or (self.table.exact and not self.checked)
 
     def at(self, index: int) -> Architecture | None:
         """The architecture with this index, or None if that one does not fit after all.
@@ -182,7 +222,7 @@ class FittingArchitectures:
         if self.table is None or not 0 <= index < self.upper:
             raise SpaceError(f"index: expected an integer from 0 to {self.upper - 1}, got {index}")
         architecture = architecture_of(self.space, self.table.path(index))
-        if not self.table.exact:
+        if not self.exact:
             costs = costs_of(self.space, architecture)
             if any(costs[name] > limit for name, limit in self.limits):
                 return None
@@ -203,8 +243,16 @@ class FittingArchitectures:
 
 def fitting(space: ExpressionSpace, budget: Budget | None = None) -> FittingArchitectures:
     """Index the architectures that fit a budget; see ``FittingArchitectures``."""
-    limits = _limits(budget)
-    return FittingArchitectures(space, tuple(limits.items()), fit(space.diagram, limits))
+    limits = checked_limits(budget)
+    try:
+        table = fit(diagram_of(space, limits), limits)
+    except TooLargeError:
+        # Peak memory is what makes diagrams of cells large: without it there are a few indices more.
+        sums = {name: limit for name, limit in limits.items() if name != PEAK}
+        if sums == limits or space.least_peak[0] > limits[PEAK]:
+            return FittingArchitectures(space, tuple(limits.items()), None)
+        return FittingArchitectures(space, tuple(limits.items()), fit(diagram_of(space, sums), sums), True)
+    return FittingArchitectures(space, tuple(limits.items()), table)
 
 
 def extremes(space: ExpressionSpace, metric: str, budget: Budget | None = None) -> Extremes:
@@ -219,11 +267,11 @@ def extremes(space: ExpressionSpace, metric: str, budget: Budget | None = None) 
         BudgetError: if nothing fits, or a cost is unknown.
         SpaceError: if there are too many trade-offs between the costs to follow exactly.
     """
-    _limits({metric: 0})
-    limits = _limits(budget)
+    checked_limits({metric: 0})
+    limits = checked_limits(budget)
     found = []
     for largest in (False, True):
-        extreme = extreme_path(space.diagram, metric, limits, largest=largest)
+        extreme = extreme_path(diagram_of(space, {metric, *limits}), metric, limits, largest=largest)
         if extreme is None:
             raise BudgetError(why_nothing_fits(space, limits))
         found.append(Extreme(extreme.value, architecture_of(space, list(extreme.path))))
@@ -231,8 +279,13 @@ def extremes(space: ExpressionSpace, metric: str, budget: Budget | None = None) 
 
 
 def smallest(space: ExpressionSpace, metric: str) -> int:
-    """The smallest value of a cost in the whole space, exact."""
-    diagram = space.diagram
+    """The smallest value of a cost in the whole space.
+
+    Exact, but for the peak memory of large spaces with cells, where it may be a lower bound.
+    """
+    if metric == PEAK and _of_expression(space).composed:
+        return space.least_peak[0]
+    diagram = diagram_of(space, {metric})
     if metric == PEAK:
         return max(diagram.base_peak, diagram.best(metric, min)[diagram.root])
     return diagram.least_total(SUMS.index(metric))
@@ -244,12 +297,15 @@ def why_nothing_fits(space: ExpressionSpace, budget: Budget) -> str:
     for metric, limit in budget.items():
         least = smallest(space, metric)
         if least > limit:
-            return f"{total}: the smallest needs {metric} {least:,}; the budget is {limit:,}"
+            bound = metric == PEAK and space.composed and not space.least_peak[1]
+            needs = "every one needs more than" if bound else "the smallest needs"
+            return f"{total}: {needs} {metric} {least - bound:,}; the budget is {limit:,}"
     parts = []
     for metric, limit in budget.items():
         others = {name: bound for name, bound in budget.items() if name != metric}
         with suppress(SpaceError):  # too many trade-offs to say it of this cost
-            extreme = extreme_path(space.diagram, metric, others, largest=False)
+            diagram = diagram_of(space, {metric, *others})
+            extreme = extreme_path(diagram, metric, others, largest=False)
             if extreme is not None:
                 parts.append(f"{metric} {extreme.value:,} at least, the budget is {limit:,}")
     if not parts:
@@ -263,18 +319,16 @@ def iterate(space: ExpressionSpace) -> Iterator[Architecture]:
         yield unrank(space, index)
 
 
-def walk(space: ExpressionSpace, architecture: Architecture) -> list[tuple[int, int]]:
-    """The path of an architecture: ``(node index, option index)`` from the root on.
+def walk(space: ExpressionSpace, architecture: Architecture, diagram: Diagram) -> list[tuple[int, int]]:
+    """The path of an architecture through a diagram: ``(node index, option index)`` from the root on.
 
     Raises:
         SpaceError: if it is not an architecture of this space.
     """
-    if architecture.space != space.id:
-        raise SpaceError(f"architecture: expected one of space {space.id}, got one of {architecture.space}")
-    settled = space.settle(dict(architecture.choices))
+    settled = space.recorded(architecture)
     path = []
-    index = space.diagram.root
-    while (node := space.diagram.nodes[index]).decision >= 0:
+    index = diagram.root
+    while (node := diagram.nodes[index]).decision >= 0:
         option = settled[space.decisions[node.decision].name]
         path.append((index, option))
         index = next(edge.child for edge in node.edges if edge.option == option)
@@ -290,7 +344,12 @@ def architecture_of(space: ExpressionSpace, path: list[tuple[int, int]]) -> Arch
     )
 
 
-def _limits(budget: Budget | None) -> dict[str, int]:
+def checked_limits(budget: Budget | None) -> dict[str, int]:
+    """A budget as a dictionary.
+
+    Raises:
+        BudgetError: if it names an unknown cost.
+    """
     limits = dict(budget or {})
     for name in limits:
         if name not in COSTS:

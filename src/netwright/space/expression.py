@@ -16,6 +16,7 @@ from typing import Any
 from netwright.blocks.block import Block
 from netwright.errors import SpaceError
 from netwright.space.architecture import Value
+from netwright.space.composite import Composite
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,13 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
+class Part:
+    """A stack of cells or a trellis, which walks through its decisions by itself; see ``Composite``."""
+
+    composite: Composite
+
+
+@dataclass(frozen=True, slots=True)
 class Sequential:
     """Expressions one after the other; see ``sequential``."""
 
@@ -72,12 +80,12 @@ class Sequential:
     input: tuple[Any, ...] | None
 
 
-Expression = Block | Choice | Repeat | Place | Sequential
+Expression = Block | Choice | Repeat | Place | Part | Sequential
 
 
 def is_expression(value: object) -> bool:
     """Whether a value stands for a piece of a network (rather than for an argument of one)."""
-    return isinstance(value, Block | Repeat | Place | Sequential) or (
+    return isinstance(value, Block | Repeat | Place | Part | Sequential) or (
         isinstance(value, Choice) and value.structural
     )
 
@@ -134,6 +142,8 @@ def _kind(expression: Any) -> str:
         return expression.kind
     if isinstance(expression, Repeat | Place):
         return expression.name
+    if isinstance(expression, Part):
+        return expression.composite.name
     if isinstance(expression, Choice):
         return expression.name or "choice"
     return "sequential"
@@ -171,7 +181,7 @@ def repeat(name: str, body: Any, depth: int | Choice) -> Repeat:
             raise SpaceError(f"{name}.depth: expected positive integers, got {value!r}")
     if not is_expression(body):
         raise SpaceError(f"{name}: expected a block or another expression as its body, got {body!r}")
-    return Repeat(_checked_name(name), body, depth)
+    return Repeat(checked_name(name), body, depth)
 
 
 def place(name: str, body: Any) -> Place:
@@ -186,7 +196,7 @@ def place(name: str, body: Any) -> Place:
     """
     if not is_expression(body):
         raise SpaceError(f"{name}: expected a block or another expression, got {body!r}")
-    return Place(_checked_name(name), body)
+    return Place(checked_name(name), body)
 
 
 def sequential(*parts: Any, input: tuple[int | Choice | EllipsisType, ...] | None = None) -> Sequential:
@@ -210,7 +220,12 @@ def sequential(*parts: Any, input: tuple[int | Choice | EllipsisType, ...] | Non
     return Sequential(parts, input)
 
 
-def _checked_name(name: str) -> str:
+def checked_name(name: str) -> str:
+    """A name of a place.
+
+    Raises:
+        SpaceError: if it is not a word without dots.
+    """
     if not isinstance(name, str) or not name or "." in name:
         raise SpaceError(f"name: expected a word without dots, got {name!r}")
     return name
@@ -218,10 +233,10 @@ def _checked_name(name: str) -> str:
 
 def part_names(parts: tuple[Any, ...]) -> tuple[str, ...]:
     """Names of the places of a sequence's parts: given names, or kinds with a number where they recur."""
-    given = [isinstance(part, Repeat | Place) for part in parts]
+    given = [isinstance(part, Repeat | Place | Part) for part in parts]
     kinds = ["" if named else _kind(part) for named, part in zip(given, parts, strict=True)]
     return tuple(
-        part.name if named else kind if kinds.count(kind) == 1 else f"{kind}_{kinds[:index].count(kind)}"
+        _kind(part) if named else kind if kinds.count(kind) == 1 else f"{kind}_{kinds[:index].count(kind)}"
         for index, (named, kind, part) in enumerate(zip(given, kinds, parts, strict=True))
     )
 
@@ -243,6 +258,8 @@ def describe(value: Any) -> Any:
         return ["repeat", value.name, describe(value.body), describe(value.depth)]
     if isinstance(value, Place):
         return ["place", value.name, describe(value.body)]
+    if isinstance(value, Part):
+        return value.composite.describe(describe)
     if isinstance(value, Sequential):
         return ["sequential", [describe(part) for part in value.parts], describe(value.input)]
     if isinstance(value, tuple):

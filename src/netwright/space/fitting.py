@@ -114,7 +114,7 @@ def fit(
         return Fitting(True, unfolded.counts[unfolded.root], (_Everything(unfolded),))
     parts: list[CompletionTables] = []
     exact = True
-    split = _split(reduced, [index for index, _ in binding])
+    split = conditioned_parts(reduced, [index for index, _ in binding])
     for part in split:
         if any(part.least_total(index) > limit for index, limit in binding):
             continue
@@ -184,7 +184,7 @@ def _unfolded(diagram: Diagram, binding: Sequence[tuple[int, int]]) -> tuple[boo
     return True, Diagram(tuple(nodes), diagram.base_sums, diagram.base_peak)
 
 
-def _split(diagram: Diagram, terms: Sequence[int]) -> tuple[Diagram, ...]:
+def conditioned_parts(diagram: Diagram, terms: Sequence[int]) -> tuple[Diagram, ...]:
     """Condition on the first decision where its options have little in common, as with a resolution.
 
     The costs under one resolution have larger common divisors than those under all, so that an exact grid

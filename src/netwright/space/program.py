@@ -13,9 +13,11 @@ from typing import Any
 from netwright.blocks.block import Block
 from netwright.errors import SpaceError
 from netwright.space.architecture import Value
+from netwright.space.composite import Composite
 from netwright.space.expression import (
     Choice,
     Derived,
+    Part,
     Place,
     Repeat,
     Sequential,
@@ -110,7 +112,22 @@ class Deeper:
         return self.inside if self.depths[settled[self.decision]] > self.layer else self.behind
 
 
-Instruction = End | Start | Decide | Run | Deeper
+@dataclass(frozen=True, slots=True)
+class Compose:
+    """Walk through a part that has several tensors alive at once."""
+
+    place: str
+    composite: Composite
+    arguments: tuple[tuple[str, Resolve], ...]
+    needs: frozenset[str]
+    next: int
+
+    def settle(self, settled: Settled) -> dict[str, Any]:
+        """The part's arguments with all choices settled."""
+        return {name: resolve(settled) for name, resolve in self.arguments}
+
+
+Instruction = End | Start | Decide | Run | Deeper | Compose
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,14 +170,25 @@ class _Writer:
         self.instructions: list[Instruction] = []
         self._choices: dict[str, Choice] = {}
         self._met: dict[str, int] = {}
+        self._own: dict[str, tuple[int, tuple[Value, ...]]] = {}
 
     def emit(self, instruction: Instruction) -> int:
         self.instructions.append(instruction)
         return len(self.instructions) - 1
 
     def ordered_decisions(self) -> tuple[Decision, ...]:
-        names = sorted(self._met, key=lambda name: -self._met[name])
-        return tuple(Decision(name, self._choices[name].labels) for name in names)
+        for name in self._own:
+            if name in self._met:
+                raise SpaceError(
+                    f"{name}: the decision of a cell or trellis and a choice elsewhere have this name; "
+                    "rename one"
+                )
+        labels = {name: self._choices[name].labels for name in self._met}
+        labels |= {name: options for name, (_, options) in self._own.items()}
+        indices = self._met | {name: index for name, (index, _) in self._own.items()}
+        # Sorting is stable, so that the decisions of one part stay in its order.
+        names = sorted(labels, key=lambda name: -indices[name])
+        return tuple(Decision(name, labels[name]) for name in names)
 
     def decide(self, name: str, option: Choice, following: tuple[int, ...]) -> int:
         _same_options(name, self._choices.setdefault(name, option), option)
@@ -208,6 +236,8 @@ class _Writer:
             return self.repeat(expression, place, following, first=first)
         if isinstance(expression, Choice):
             return self.branches(expression, place, following, first=first)
+        if isinstance(expression, Part):
+            return self.compose(expression.composite, place, following)
         raise SpaceError(f"{place}: expected a block or another expression, got {expression!r}")
 
     def parts(self, expression: Sequential, place: str, following: int, *, first: bool) -> int:
@@ -224,6 +254,21 @@ class _Writer:
             (name, _resolver(value, f"{place}.{name}", choices)) for name, value in block.arguments
         )
         index = self.emit(Run(place, block, arguments, frozenset(choices), following))
+        return self.choices(choices, index)
+
+    def compose(self, composite: Composite, place: str, following: int) -> int:
+        choices: dict[str, Choice] = {}
+        arguments = tuple(
+            (name, _resolver(value, f"{place}.{name}", choices)) for name, value in composite.arguments
+        )
+        index = self.emit(Compose(place, composite, arguments, frozenset(choices), following))
+        for name, options in composite.decisions():
+            if name in self._own:
+                raise SpaceError(
+                    f"{name}: two parts of the network have a decision of this name; cells are shared "
+                    "within one stack only, so give the cells of the other one other names"
+                )
+            self._own[name] = (index, options)
         return self.choices(choices, index)
 
     def repeat(self, expression: Repeat, place: str, following: int, *, first: bool) -> int:
@@ -302,7 +347,7 @@ def _live(instructions: tuple[Instruction, ...]) -> tuple[frozenset[str], ...]:
             live.append(later | {instruction.decision})
         elif isinstance(instruction, Deeper):
             live.append(live[instruction.inside] | live[instruction.behind] | {instruction.decision})
-        elif isinstance(instruction, Start | Run):
+        elif isinstance(instruction, Start | Run | Compose):
             live.append(live[instruction.next] | instruction.needs)
         else:
             live.append(frozenset())

@@ -169,7 +169,10 @@ def _planned(diagram: Diagram, terms: tuple[Term, ...], classes: Sequence[int]) 
 
 @dataclass(frozen=True)
 class CompletionTables:
-    """The tables of a plan; ``total`` is the number of paths within the limits."""
+    """The tables of a plan; ``total`` is the number of paths within the limits.
+
+    Tables that were not to be kept are empty, but for that of the root.
+    """
 
     plan: Plan
     tables: Sequence[int]
@@ -192,6 +195,23 @@ class CompletionTables:
                     break
                 index -= number
         return found
+
+    def within(self, index: int, limit: int) -> int:
+        """How many paths are within the limits and within a smaller one on a single cost.
+
+        Args:
+            index: which of ``SUMS``; one of the plan's terms.
+            limit: the smaller limit.
+        """
+        plan, root = self.plan, self.plan.diagram.root
+        rooms = [term.room for term in plan.terms]
+        number = next(n for n, term in enumerate(plan.terms) if term.index == index)
+        term = plan.terms[number]
+        left = limit - plan.diagram.base_sums[index] - term.least[root]
+        if left < 0:
+            return 0
+        rooms[number] = min(rooms[number], left // term.unit)
+        return self._completions(plan.classes[root], tuple(rooms))
 
     def _completions(self, group: int, room: tuple[int, ...]) -> int:
         """Number of completions of a class within a remaining budget in cells."""
@@ -234,7 +254,7 @@ def tabulate(plan: Plan, *, keep: bool) -> CompletionTables:
                     tables[child] = 0
     root = plan.classes[plan.diagram.root]
     total = tables[root] >> (8 * plan.width * (plan.rows[root] * prod(plan.row_sizes) - 1))
-    return CompletionTables(plan, tables if keep else (), total)
+    return CompletionTables(plan, tables, total)
 
 
 def _within_rows(table: int, shift: tuple[int, ...], plan: Plan, masks: dict[tuple[int, ...], int]) -> int:

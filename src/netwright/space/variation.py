@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 
 from netwright.errors import SpaceError
 from netwright.space.architecture import Architecture
 from netwright.space.compile import ExpressionSpace
-from netwright.space.counting import architecture_of, walk
+from netwright.space.counting import architecture_of, counting_diagram, walk
 from netwright.space.diagram import Diagram
 
 _Path = list[tuple[int, int]]
@@ -38,18 +38,38 @@ def mutate(space: ExpressionSpace, architecture: Architecture, rng: np.random.Ge
         raise SpaceError(
             f"mutate: no active decision of this architecture of {space.name} has another option"
         )
-    changed = changeable[int(rng.integers(len(changeable)))]
-    others = [o for o in range(len(space.decisions[changed].options)) if o != taken[changed]]
-    taken[changed] = others[int(rng.integers(len(others)))]
+    others = {
+        decision: [o for o in range(len(space.decisions[decision].options)) if o != taken[decision]]
+        for decision in changeable
+    }
+    while others:
+        decisions = list(others)
+        changed = decisions[int(rng.integers(len(decisions)))]
+        option = others[changed][int(rng.integers(len(others[changed])))]
+        path = _changed(counting_diagram(space), {**taken, changed: option}, rng)
+        if path is not None:
+            return architecture_of(space, path)
+        # In a trellis a level may be out of reach of its neighbours: draw among what is left.
+        others[changed].remove(option)
+        if not others[changed]:
+            del others[changed]
+    raise SpaceError(f"mutate: no single change of this architecture of {space.name} is in the space")
+
+
+def _changed(diagram: Diagram, taken: Mapping[int, int], rng: np.random.Generator) -> _Path | None:
+    """The path that takes these options and draws all others; None if there is none."""
     path: _Path = []
-    index = space.diagram.root
-    while (node := space.diagram.nodes[index]).decision >= 0:
+    index = diagram.root
+    while (node := diagram.nodes[index]).decision >= 0:
         option = taken.get(node.decision)
         if option is None:
-            option = int(rng.integers(len(space.decisions[node.decision].options)))
+            option = node.edges[int(rng.integers(len(node.edges)))].option
+        child = next((edge.child for edge in node.edges if edge.option == option), None)
+        if child is None:
+            return None
         path.append((node.decision, option))
-        index = next(edge.child for edge in node.edges if edge.option == option)
-    return architecture_of(space, path)
+        index = child
+    return path
 
 
 def neighbours(space: ExpressionSpace, architecture: Architecture) -> Iterator[Architecture]:
@@ -70,13 +90,14 @@ def neighbours(space: ExpressionSpace, architecture: Architecture) -> Iterator[A
         for option in range(len(space.decisions[changed].options)):
             if option != taken[changed]:
                 settled = {**taken, changed: option}
-                for path in _completions(space.diagram, settled.get):
+                for path in _completions(counting_diagram(space), settled.get):
                     yield architecture_of(space, path)
 
 
 def _taken(space: ExpressionSpace, architecture: Architecture) -> dict[int, int]:
-    nodes = space.diagram.nodes
-    return {nodes[index].decision: option for index, option in walk(space, architecture)}
+    diagram = counting_diagram(space)
+    walked = walk(space, architecture, diagram)
+    return {diagram.nodes[index].decision: option for index, option in walked}
 
 
 def _completions(diagram: Diagram, settled: Callable[[int], int | None]) -> Iterator[_Path]:

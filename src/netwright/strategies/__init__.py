@@ -1,9 +1,9 @@
 """Search strategies: they propose architectures from the trials so far."""
 
+from netwright.space.permutation import Permutation
 from netwright.strategies.evolution import Evolution
 from netwright.strategies.fidelity import AtFidelity
 from netwright.strategies.listed import Listed
-from netwright.strategies.permutation import Permutation
 from netwright.strategies.random_search import RandomSearch
 from netwright.strategies.registry import STRATEGIES, make_strategy
 

@@ -1,11 +1,12 @@
-"""The architectures that a strategy may propose: those of its space that fit its budget."""
+"""The architectures that a strategy may propose: those of its space that fit, and perhaps none twice."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, get_args
 
-from netwright.errors import BudgetError, SpaceError
+from netwright.errors import BudgetError, ConfigError, SpaceError
 from netwright.space import (
     Architecture,
     ExpressionSpace,
@@ -14,6 +15,7 @@ from netwright.space import (
     fitting,
     why_nothing_fits,
 )
+from netwright.space.canonical_forms import Rule, canonical
 
 
 def candidates_in(space: Any, budget: Mapping[str, int]) -> FittingArchitectures:
@@ -42,3 +44,39 @@ def fits(space: ExpressionSpace, architecture: Architecture, budget: Mapping[str
     """Whether the costs of an architecture are within a budget."""
     costs = costs_of(space, architecture)
     return all(costs[metric] <= limit for metric, limit in budget.items())
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """The networks that have been proposed, for strategies that propose none twice.
+
+    A network is known by its canonical form, so that another drawing of it is not paid for again. Without a
+    rule nothing is remembered, and everything is new.
+
+    Attributes:
+        rule: which drawings are one network, see ``netwright.ir.canonical.Rule``; None for no rule.
+        keys: canonical forms.
+    """
+
+    rule: Rule | None = None
+    keys: frozenset[str] = frozenset()
+
+    def key(self, space: ExpressionSpace, architecture: Architecture) -> str | None:
+        """The canonical form of an architecture; None without a rule."""
+        return None if self.rule is None else canonical(space, architecture, self.rule)
+
+    def adding(self, key: str | None) -> Known:
+        """These and one more."""
+        return self if key is None or key in self.keys else replace(self, keys=self.keys | {key})
+
+
+def check_distinct(strategy: str, rule: Rule | None) -> None:
+    """Check the option ``distinct`` of a strategy.
+
+    Raises:
+        ConfigError: if it is neither None nor the name of a rule.
+    """
+    if rule is not None and rule not in get_args(Rule):
+        raise ConfigError(
+            f"{strategy}.distinct: expected one of {', '.join(get_args(Rule))}, or None, got {rule!r}"
+        )

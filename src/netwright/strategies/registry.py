@@ -29,7 +29,7 @@ def make_strategy(name: str, **options: Any) -> Strategy:
         ConfigError: if the name or an option is unknown, or an option's value is wrong.
 
     >>> make_strategy("evolution", population=20)
-    Evolution(population=20, tournament=5)
+    Evolution(population=20, tournament=5, distinct=None)
     """
     if name not in STRATEGIES:
         raise ConfigError(f"strategy: expected one of {', '.join(STRATEGIES)}, got {name!r}")

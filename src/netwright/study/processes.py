@@ -196,14 +196,14 @@ class ProcessExecutor:
             while run.messages.poll():
                 kind, *content = run.messages.recv()
                 if kind == STARTED:
-                    run.began, run.started, run.clock = True, time.time(), time.monotonic()
+                    run.began, run.started, run.clock = True, content[0], time.monotonic()
                 elif kind == REPORT:
                     reports.append(Report(run.settings.number, *content))
                 elif kind == UNUSABLE:
                     self._forget(run)
                     raise StudyError(_cannot_start(content[0]))
                 else:
-                    return [*reports, self._outcome(run, kind, content[0])]
+                    return [*reports, self._outcome(run, kind, *content)]
         except (EOFError, OSError):
             run.process.join(SECONDS_TO_DIE)
             _kill(run)  # if it has closed the pipe and lives on
@@ -214,10 +214,10 @@ class ProcessExecutor:
         if not run.began and not run.over_limit and run.process.exitcode >= 0:
             self._forget(run)
             raise StudyError(_cannot_start(f"it {reason}"))
-        return [*reports, self._outcome(run, FAILED, reason)]
+        # Killed, it cannot tell its time itself.
+        return [*reports, self._outcome(run, FAILED, reason, run.seconds)]
 
-    def _outcome(self, run: _Run, kind: str, content: Any) -> Outcome:
-        seconds = run.seconds
+    def _outcome(self, run: _Run, kind: str, content: Any, seconds: float) -> Outcome:
         self._forget(run)
         metrics, reason = (content, None) if kind == DONE else (None, content)
         number, curve = run.settings.number, read_curve(run.settings.workdir)

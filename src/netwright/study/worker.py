@@ -11,6 +11,7 @@ import pickle
 import signal
 import sys
 import threading
+import time
 import traceback
 from multiprocessing.connection import Connection
 from types import FrameType
@@ -33,7 +34,11 @@ DRIVER_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 """Signals that are for the driver, which then ends its trials itself."""
 
 STARTED, REPORT, DONE, FAILED, UNUSABLE = "started", "report", "done", "failed", "unusable"
-"""Kinds of messages to the driver, each the first item of a tuple."""
+"""Kinds of messages to the driver, each the first item of a tuple.
+
+A trial tells its times itself, since the driver may read a message late: ``STARTED`` comes with the Unix
+time, ``DONE`` and ``FAILED`` with the seconds since.
+"""
 
 
 def run_trial(connection: Connection, payload: bytes, proposal: Proposal, settings: TrialSettings) -> None:
@@ -56,14 +61,16 @@ def run_trial(connection: Connection, payload: bytes, proposal: Proposal, settin
     except BaseException as error:
         _send_last(connection, (UNUSABLE, one_line(error)))
         return
-    connection.send((STARTED,))
+    connection.send((STARTED, time.time()))
+    clock = time.perf_counter()
     try:
-        message = (DONE, plain_metrics(estimator(proposal, context)))
+        metrics = plain_metrics(estimator(proposal, context))
     except BaseException as error:
+        seconds = time.perf_counter() - clock
         (context.workdir / ERROR).write_text(traceback.format_exc(), encoding="utf-8")
-        _send_last(connection, (FAILED, one_line(error)))
+        _send_last(connection, (FAILED, one_line(error), seconds))
     else:
-        _send_last(connection, message)
+        _send_last(connection, (DONE, metrics, time.perf_counter() - clock))
 
 
 def _leave_the_terminal() -> None:

@@ -176,6 +176,8 @@ class ExpressionSpaceLaws(SpaceLaws):
         self, space: ExpressionSpace, budgets: list[dict[str, int]]
     ) -> None:
         """Size, members, counts and extremes, against every network of a small space."""
+        if space.composed:
+            pytest.skip("cells and trellises: the judge knows chains only")
         found = list(islice(members(space.expression), FEW + 1))
         if len(found) > FEW:
             pytest.skip(f"the space has more than {FEW:,} architectures")

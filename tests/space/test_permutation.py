@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from netwright.strategies.permutation import Permutation
+from netwright.space.permutation import Permutation
 
 keys = st.integers(0, 2**63)
 

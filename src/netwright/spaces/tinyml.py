@@ -1,0 +1,58 @@
+"""Spaces for microcontrollers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from netwright import blocks as B
+from netwright.ir.ops import Shape
+from netwright.space import ExpressionSpace, choice, compile_space, derived, place, repeat, sequential
+from netwright.spaces.images import resolution_axis, square_images
+from netwright.spaces.mobilenet import PROXYLESS_STAGES, scaled
+
+RESOLUTIONS = tuple(range(48, 225, 16))
+WIDTHS = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
+
+
+def mcunet(
+    input_shape: Shape, classes: int, *, resolution: int | None = None, width: float | None = None
+) -> ExpressionSpace:
+    """TinyNAS' space of spaces [Lin et al. 2020, arXiv:2007.10319, Sec. 3.1].
+
+    Two decisions, the resolution (12 from 48 to 224) and the width multiplier (9 from 0.2 to 1.0), pick one
+    of 108 sub-spaces; fixed by the parameters, what is left is one sub-space. In each, five stages of 2 to 4
+    inverted residuals and one layer more choose kernel (3, 5, 7) and expansion (3, 4, 6) layer by layer. The
+    backbone is that of ProxylessNAS without the 1x1 convolution before the classifier, as in the published
+    code. Images of any size are resized to the resolution.
+
+    Args:
+        input_shape: (channels, height, width) of the data; square.
+        classes: number of classes.
+        resolution: the only height and width in pixels.
+        width: the only width multiplier.
+
+    Raises:
+        SpaceError: if the images are not square or below 8 pixels.
+    """
+    channels, _ = square_images("mcunet", input_shape)
+    sizes = RESOLUTIONS if resolution is None else (resolution,)
+    multiplier = choice(*WIDTHS, name="width") if width is None else width
+
+    def times(published: int) -> Any:
+        return derived("make_divisible", scaled, published, multiplier)
+
+    stages: list[Any] = []
+    for number, (out, layers, stride) in enumerate(PROXYLESS_STAGES, 1):
+        layer = B.inverted_residual(
+            out=times(out), stride=stride, kernel=choice(3, 5, 7), expand=choice(3, 4, 6)
+        )
+        name = f"stage{number}"
+        stages.append(place(name, layer) if layers == 1 else repeat(name, layer, depth=choice(2, 3, 4)))
+    expression = sequential(
+        place("stem", B.conv_bn_act(out=times(32), stride=2, activation="relu6")),
+        place("first", B.inverted_residual(out=times(16), expand=1)),
+        *stages,
+        place("classifier", B.classifier(classes=classes)),
+        input=(channels, resolution_axis(sizes), ...),
+    )
+    return compile_space(expression, "mcunet")

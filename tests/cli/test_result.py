@@ -1,0 +1,41 @@
+"""What is said about a result, and about one of before there were tasks."""
+
+from __future__ import annotations
+
+import pytest
+
+from netwright.cli.result import score_line, sure_line
+from netwright.errors import ConfigError
+
+
+def test_a_result_from_before_there_were_tasks() -> None:
+    """All right on 360 images is not certainty: Wilson's interval."""
+    result = {
+        "test_accuracy": 1.0,
+        "test_images": 360,
+        "test_standard_error": 0.0,
+        "validation_accuracy": 0.9,
+    }
+    assert sure_line(result) == (
+        "test accuracy 100.00% on 360 images (95 % interval 98.94% to 100.00%), validation 90.00%"
+    )
+
+
+def test_a_result_with_its_interval() -> None:
+    result = {
+        "task": "segmentation",
+        "test_mean_iou": 0.75,
+        "test_interval": [0.7, 0.78],
+        "test_images": 10_000,
+        "validation_mean_iou": 0.76,
+    }
+    assert sure_line(result) == (
+        "test mean IoU 75.00% on 10,000 images (95 % interval 70.00% to 78.00%), validation 76.00%"
+    )
+
+
+def test_a_result_of_a_later_version() -> None:
+    with pytest.raises(
+        ConfigError, match="task: expected one of classification, segmentation, got 'detection'"
+    ):
+        score_line({"task": "detection", "test_map": 0.5})

@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from netwright.devices import budget_for
+from netwright.space import count
+from netwright.spaces.catalog import load_space, make_space
+from tests.cli.runner import Netwright
+
+SMALL = ("--max-sram", "64KB", "--max-flash", "256KB", "--classes", "2")
+
+
+def test_winner_is_written_as_a_space(tmp_path: Path, netwright: Netwright) -> None:
+    out, plot = tmp_path / "best.yaml", tmp_path / "plot.html"
+    found = netwright(
+        "space", "design", "mcunet", *SMALL, "--out", str(out), "--plot", str(plot), "--json"
+    ).json
+    assert found["by"] == ["resolution", "width"]
+    assert len(found["sub_spaces"]) + len(found["nothing_fits"]) == 108
+    best = found["sub_spaces"][0]
+    assert best["set"] == found["best"]
+    assert best["mean"]["lower"] <= best["mean"]["upper"]
+    assert "Sub-spaces of mcunet" in plot.read_text(encoding="utf-8")
+    space = load_space(out, (3, 224, 224), 2)
+    assert space.id == make_space("mcunet", (3, 224, 224), 2, found["best"]).id
+    known = count(space, budget_for(max_sram="64KB", max_flash="256KB"))
+    assert known.lower <= best["upper"]
+    assert best["lower"] <= known.upper
+    assert netwright("space", "size", str(out), "--classes", "2", "--json").json["set"] == found["best"]
+
+
+def test_text(netwright: Netwright) -> None:
+    text = netwright("space", "design", "mcunet", *SMALL, "--set", "width=0.2", "--by", "resolution").text
+    assert "12 sub-spaces" in text
+    assert "share that fits" in text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["mcunet"], "space design: expected a budget; give --device, or --max-sram and --max-flash"),
+        (["mcunet", "--max-sram", "64KB", "--out", "best.txt"], "--out: expected a path that ends in .json"),
+        (["mcunet", "--max-sram", "64KB", "--by", "depth"], "depth: mcunet has no such decision"),
+        (
+            ["mcunet", "--max-sram", "64KB", "--by", "stage1.depth", "--out", "x.yaml"],
+            "--out: mcunet has no parameter stage1.depth that would fix it in a file",
+        ),
+        (["mcunet", "--max-sram", "20KB"], "the smallest needs peak_activation_bytes"),
+        (["nats-size", "--max-params", "1M"], "expected a decision about the whole network"),
+    ],
+)
+def test_errors(arguments: list[str], expected: str, netwright: Netwright) -> None:
+    assert expected in netwright("space", "design", *arguments).error
