@@ -88,7 +88,7 @@ def fewer_strides(strides: Sequence[int], size: int, least: int = LEAST) -> tupl
         least: pixels of the last map on a side.
 
     >>> fewer_strides((2, 1, 2, 2, 2), 96), fewer_strides((2, 1, 2, 2, 2), 20)
-    ((2, 1, 2, 2, 2), (1, 1, 1, 2, 2))
+    ((2, 1, 2, 2, 2), (1, 1, 2, 2, 2))
     """
     kept = list(strides)
     for index in range(len(kept)):
