@@ -413,8 +413,8 @@ _COMPOSED = (
     Mutant(
         "a relu is folded away although others read its input",
         "space/cell_memory.py",
-        "        if not m.never & mask\n",
-        "",
+        "            variants.append((term.shared, bit, 0))\n",
+        "            pass\n",
         COMPOSED,
     ),
     Mutant(

@@ -53,6 +53,14 @@ def wide(build: GraphBuilder, x: Tensor, *, stride: int = 1) -> Tensor:
 
 
 @block
+def deep(build: GraphBuilder, x: Tensor, *, stride: int = 1) -> Tensor:
+    """A relu that may be folded away, and then more memory than a sum takes."""
+    y = build.apply("relu", Activation("relu"), x)
+    y = build.apply("up", Conv(2 * x.channels, stride=(stride, stride)), y)
+    return build.apply("down", Conv(x.channels, (3, 3)), y)
+
+
+@block
 def nothing(build: GraphBuilder, x: Tensor, *, stride: int = 1) -> Tensor:
     return build.apply("zero", Zero((stride, stride)), x)
 
@@ -71,6 +79,7 @@ OPERATIONS: dict[str, Block] = {
     "pool": pool(),
     "bare": bare(),
     "wide": wide(),
+    "deep": deep(),
     "none": nothing(),
 }
 

@@ -22,6 +22,7 @@ from tests.space.composed_spaces import (
     all_members,
     bare,
     bare_stem,
+    deep,
     pool,
     pre_norm,
     random_composed,
@@ -92,10 +93,10 @@ def test_two_hundred_small_spaces_of_cells_and_trellises(random: Random) -> None
     check(random_composed(random), random)
 
 
-def stacked(*layout: Cell, width: int = 4) -> ExpressionSpace:
+def stacked(*layout: Cell, width: int = 4, stem: int = 6) -> ExpressionSpace:
     """A small network of cells of two inputs."""
     return compile_space(
-        sequential(B.conv_bn_act(out=6), cells("cells", *layout, width=width), input=(2, 6, 6)), "small"
+        sequential(B.conv_bn_act(out=stem), cells("cells", *layout, width=width), input=(2, 6, 6)), "small"
     )
 
 
@@ -115,7 +116,13 @@ def examples() -> dict[str, ExpressionSpace]:
     path = cell("cell", five_steps(two, combine=("add",)), output="all")
     return {
         "loose ends": stacked(loose, loose, loose),
-        "relus that may be folded": stacked(cell("normal", *[five_steps(one, combine=("add",))] * 2)),
+        "relus that may be folded": stacked(
+            cell(
+                "normal", *[five_steps({"deep": deep(), "skip": skip()}, combine=("add",))] * 2, output="last"
+            ),
+            width=8,
+            stem=1,
+        ),
         "one wide cell": stacked(
             cell("normal", *[five_steps({"wide": wide(), "bare": bare()}, combine=("add",))] * 2), width=8
         ),
