@@ -90,8 +90,11 @@ class _Spot:
 
     def geometry(self, inputs: int) -> Geometry:
         """Where a walk of the cell meets it."""
-        # The convolution that prepares an input ends with batch norm.
-        entries: tuple[Fusion, ...] = ("norm", "norm") if inputs == 2 else (self.entry,)
+        if inputs == 1:
+            return Geometry(self.shape, (self.entry,), self.inner)
+        # A relu may be folded into a convolution and its batch norm, but not into the batch norm behind the
+        # concatenation of a factorized reduction.
+        entries: tuple[Fusion, ...] = ("closed" if self.shrink else "norm", "norm")
         return Geometry(self.shape, entries, self.inner)
 
 
