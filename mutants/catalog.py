@@ -526,9 +526,9 @@ _SEEDING = (
 _STRATEGIES = (
     Mutant(
         "evolution maximises what is to be minimised",
-        "strategies/evolution.py",
-        'return value if objective.direction == "maximize" else -value',
-        "return value",
+        "trial.py",
+        'return float(value if objective.direction == "maximize" else -value)',
+        "return float(value)",
         LAWS_OF_EVOLUTION,
     ),
     Mutant(
@@ -561,7 +561,7 @@ _STRATEGIES = (
     ),
     Mutant(
         "failed trials become parents",
-        "strategies/evolution.py",
+        "trial.py",
         "    if not (trial.complete and trial.fits):\n        return None",
         "    if not trial.complete:\n        return 0.0",
         EVOLUTION,

@@ -5,6 +5,7 @@ These are the values that strategies, estimators and studies exchange; they know
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
@@ -13,6 +14,7 @@ from typing import Any, Literal, Protocol
 
 import numpy as np
 
+from netwright.errors import ConfigError, StudyError
 from netwright.space.architecture import Architecture
 
 Direction = Literal["maximize", "minimize"]
@@ -101,6 +103,50 @@ class Trial:
         return self.state is TrialState.COMPLETE
 
 
+Objectives = tuple[Metric, ...]
+"""What a search optimises: metrics of the estimator or costs of the network, at least one."""
+
+
+def score_of(trial: Trial, objective: Metric) -> float | None:
+    """What a trial is worth by one objective; larger is better, whichever way the objective goes.
+
+    The value is the metric of that name, or else the cost of that name.
+
+    Returns:
+        The score, or None if nothing can be learned from the trial: it failed, is not within the budget, or
+        its value is not a number.
+
+    Raises:
+        StudyError: if a complete trial has neither a metric nor a cost of that name.
+    """
+    if not (trial.complete and trial.fits):
+        return None
+    value = trial.metrics.get(objective.name, trial.costs.get(objective.name))
+    if value is None:
+        raise StudyError(
+            f"trial {trial.number}: expected the objective {objective.name!r} among its metrics, got "
+            f"{', '.join(trial.metrics) or 'none'}; let the estimator return it, or choose another objective"
+        )
+    if math.isnan(value):
+        return None
+    return float(value if objective.direction == "maximize" else -value)
+
+
+def single_objective(strategy: str, objectives: Objectives) -> Metric:
+    """The objective of a strategy that has only one.
+
+    Raises:
+        ConfigError: if there are several, or none.
+    """
+    if len(objectives) != 1:
+        names = ", ".join(objective.name for objective in objectives) or "none"
+        raise ConfigError(
+            f"strategy {strategy}: expected one objective, got {names}; give one, or use a strategy for "
+            "several such as nsga2"
+        )
+    return objectives[0]
+
+
 class Context(Protocol):
     """What an estimator may use while it evaluates one proposal."""
 
@@ -141,8 +187,8 @@ class Strategy(Protocol):
     def name(self) -> str:
         """The name on the command line."""
 
-    def init(self, space: Any, budget: Mapping[str, int], objective: Metric, seed: int) -> Any:
-        """The state before any trial."""
+    def init(self, space: Any, budget: Mapping[str, int], objectives: Objectives, seed: int) -> Any:
+        """The state before any trial; the first objective is the one that a single best is told by."""
 
     def update(self, state: Any, trial: Trial) -> Any:
         """The state after one more trial; trials come in the order of their numbers."""

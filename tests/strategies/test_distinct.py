@@ -93,7 +93,7 @@ def test_random_search_leaves_out_what_it_had(
 
 def test_random_proposals_depend_on_seed_and_number_only(space: ExpressionSpace) -> None:
     strategy = RandomSearch("flat")
-    start = strategy.init(space, {}, ACCURACY, seed=2)
+    start = strategy.init(space, {}, (ACCURACY,), seed=2)
     expected = [strategy.propose(start, rng_for(0), number) for number in range(30)]
     state = start
     for number in (0, 1, 2, 9):
@@ -142,7 +142,7 @@ def test_evolution_ends_when_it_knows_everything(monkeypatch: pytest.MonkeyPatch
 
 def test_failed_trials_are_known_too(space: ExpressionSpace) -> None:
     strategy = Evolution(3, 2, "pruned")
-    state = strategy.init(space, {}, ACCURACY, 0)
+    state = strategy.init(space, {}, (ACCURACY,), 0)
     architecture = next(iterate(space))
     failed = Trial(Proposal(0, architecture), TrialState.FAILED, {}, {}, fits=True, seed=0)
     state = strategy.update(state, failed)

@@ -4,6 +4,7 @@ import csv
 import gzip
 import math
 from collections import Counter, deque
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from netwright import blocks as B
-from netwright.errors import BudgetError, StudyError
+from netwright.errors import BudgetError, ConfigError, StudyError
 from netwright.seeding import rng_for
 from netwright.space import Architecture, ExpressionSpace, choice, compile_space, neighbours, sequential
 from netwright.strategies.evolution import Evolution, EvolutionState, Member
@@ -73,7 +74,7 @@ def test_children_differ_from_a_living_parent_in_one_decision(
 ) -> None:
     evolution = Evolution(population=6, tournament=3)
     budget = budget_of(costs)
-    trials = run(evolution, evolution.init(small, budget, ACCURACY, 0), 60, accuracies)
+    trials = run(evolution, evolution.init(small, budget, (ACCURACY,), 0), 60, accuracies)
     alive: deque[Trial] = deque(maxlen=6)  # the paper's own description: append right, pop left
     children = 0
     for one in trials:
@@ -95,7 +96,7 @@ def test_population_is_the_last_ones(
     small: ExpressionSpace, accuracies: dict[Architecture, float], costs: Costs
 ) -> None:
     evolution = Evolution(population=4, tournament=2)
-    start = evolution.init(small, budget_of(costs), ACCURACY, 0)
+    start = evolution.init(small, budget_of(costs), (ACCURACY,), 0)
     state = start
     for one in run(evolution, start, 12, accuracies):
         state = evolution.update(state, one)
@@ -107,7 +108,7 @@ def test_population_is_the_last_ones(
 
 def test_the_oldest_dies_even_if_it_is_the_best(small: ExpressionSpace, costs: Costs) -> None:
     evolution = Evolution(population=3, tournament=3)
-    state = evolution.init(small, {}, ACCURACY, 0)
+    state = evolution.init(small, {}, (ACCURACY,), 0)
     for number, (architecture, accuracy) in enumerate(zip(costs, (0.9, 0.1, 0.2, 0.3), strict=False)):
         state = evolution.update(state, trial(Proposal(number, architecture), accuracy))
     assert numbers(state) == [1, 2, 3]
@@ -117,7 +118,7 @@ def population_of(
     small: ExpressionSpace, costs: Costs, scores: list[float], objective: Metric
 ) -> EvolutionState:
     evolution = Evolution(population=len(scores))
-    state = evolution.init(small, {}, objective, 0)
+    state = evolution.init(small, {}, (objective,), 0)
     for number, (architecture, score) in enumerate(zip(costs, scores, strict=False)):
         state = evolution.update(state, trial(Proposal(number, architecture), score))
     return state
@@ -151,7 +152,7 @@ def test_of_equals_the_youngest_is_the_parent(small: ExpressionSpace, costs: Cos
 
 def test_failed_nan_and_oversized_trials_never_become_parents(small: ExpressionSpace, costs: Costs) -> None:
     evolution = Evolution(population=10, tournament=10)
-    state = evolution.init(small, {}, ACCURACY, 0)
+    state = evolution.init(small, {}, (ACCURACY,), 0)
     trials = [
         trial(Proposal(0, next(iter(costs))), state=FAILED),
         trial(Proposal(1, next(iter(costs))), math.nan),
@@ -165,7 +166,7 @@ def test_failed_nan_and_oversized_trials_never_become_parents(small: ExpressionS
 
 def test_random_phase_goes_on_until_the_population_is_full(small: ExpressionSpace, costs: Costs) -> None:
     evolution = Evolution(population=3, tournament=2)
-    state = evolution.init(small, {}, ACCURACY, 0)
+    state = evolution.init(small, {}, (ACCURACY,), 0)
     parents = []
     for number, architecture in enumerate(list(costs)[:8]):
         proposal = propose(evolution, state, rng_for(0, number), number)
@@ -179,18 +180,18 @@ def test_random_phase_goes_on_until_the_population_is_full(small: ExpressionSpac
 def test_trials_under_way_count_for_the_population(small: ExpressionSpace, costs: Costs) -> None:
     evolution = Evolution(population=3, tournament=2)
     state = evolution.update(
-        evolution.init(small, {}, ACCURACY, 0), trial(Proposal(0, next(iter(costs))), 0.5)
+        evolution.init(small, {}, (ACCURACY,), 0), trial(Proposal(0, next(iter(costs))), 0.5)
     )
     assert propose(evolution, state, rng_for(0), 2).parent is None
     assert propose(evolution, state, rng_for(0), 3).parent == 0
-    nothing_known = evolution.init(small, {}, ACCURACY, 0)
+    nothing_known = evolution.init(small, {}, (ACCURACY,), 0)
     assert propose(evolution, nothing_known, rng_for(0), 30).parent is None
 
 
 @given(st.permutations(range(9)), st.sets(st.integers(0, 8)))
 def test_results_in_any_order_give_the_same_population(order: list[int], failed: set[int]) -> None:
     evolution = Evolution(population=4, tournament=2)
-    start = evolution.init(PLAIN, {}, ACCURACY, 0)
+    start = evolution.init(PLAIN, {}, (ACCURACY,), 0)
     architecture = Architecture(PLAIN.id, (("conv_bn_act.kernel", 1),))
     trials = [
         trial(Proposal(number, architecture), number / 10, FAILED if number in failed else COMPLETE)
@@ -210,14 +211,14 @@ def test_proposals_are_a_function_of_state_generator_and_number(
     small: ExpressionSpace, accuracies: dict[Architecture, float], costs: Costs
 ) -> None:
     evolution = Evolution(population=4, tournament=2)
-    start = evolution.init(small, budget_of(costs), ACCURACY, 0)
+    start = evolution.init(small, budget_of(costs), (ACCURACY,), 0)
     first = run(evolution, start, 25, accuracies)
     assert (
-        run(Evolution(4, 2), Evolution(4, 2).init(small, budget_of(costs), ACCURACY, 9), 25, accuracies)
+        run(Evolution(4, 2), Evolution(4, 2).init(small, budget_of(costs), (ACCURACY,), 9), 25, accuracies)
         == first
     )
     assert run(evolution, start, 25, accuracies, seed=1) != first
-    assert start == evolution.init(small, budget_of(costs), ACCURACY, 0)
+    assert start == evolution.init(small, budget_of(costs), (ACCURACY,), 0)
     with pytest.raises(AttributeError):
         start.seen = 3  # type: ignore[misc]
 
@@ -226,7 +227,7 @@ def test_where_no_mutation_fits_a_network_is_drawn_at_random(small: ExpressionSp
     # Only one network has the least macs, so every mutation of it is too large.
     least = min(costs, key=lambda architecture: costs[architecture]["macs"])
     evolution = Evolution(population=1, tournament=1)
-    state = evolution.init(small, {"macs": costs[least]["macs"]}, ACCURACY, 0)
+    state = evolution.init(small, {"macs": costs[least]["macs"]}, (ACCURACY,), 0)
     for number in range(3):
         proposal = propose(evolution, state, rng_for(0, number), number)
         assert proposal == Proposal(number, least)
@@ -238,7 +239,7 @@ def test_where_all_that_fit_are_alive_one_is_drawn_again(small: ExpressionSpace,
     budget = {"macs": costs[by_macs[2]]["macs"]}
     fitting = [architecture for architecture in by_macs if costs[architecture]["macs"] <= budget["macs"]]
     evolution = Evolution(population=len(fitting), tournament=2)
-    state = evolution.init(small, budget, ACCURACY, 0)
+    state = evolution.init(small, budget, (ACCURACY,), 0)
     for number, architecture in enumerate(fitting):
         state = evolution.update(state, trial(Proposal(number, architecture)))
     proposal = propose(evolution, state, rng_for(0), len(fitting))
@@ -251,7 +252,7 @@ def test_a_space_of_one_network() -> None:
         sequential(B.conv_bn_act(out=choice(4)), B.classifier(classes=2), input=(1, 4, 4)), "one"
     )
     evolution = Evolution(population=1, tournament=1)
-    state = evolution.init(one, {}, ACCURACY, 0)
+    state = evolution.init(one, {}, (ACCURACY,), 0)
     proposal = propose(evolution, state, rng_for(0), 0)
     assert propose(evolution, evolution.update(state, trial(proposal)), rng_for(0), 1) == Proposal(
         1, proposal.architecture
@@ -260,12 +261,12 @@ def test_a_space_of_one_network() -> None:
 
 def test_nothing_fits(small: ExpressionSpace) -> None:
     with pytest.raises(BudgetError, match="the smallest needs macs 13,080; the budget is 5"):
-        Evolution().init(small, {"macs": 5}, ACCURACY, 0)
+        Evolution().init(small, {"macs": 5}, (ACCURACY,), 0)
 
 
 def test_missing_objective(small: ExpressionSpace, costs: Costs) -> None:
     evolution = Evolution()
-    state = evolution.init(small, {}, Metric("recall", "share", "maximize"), 0)
+    state = evolution.init(small, {}, (Metric("recall", "share", "maximize"),), 0)
     with pytest.raises(
         StudyError, match="trial 0: expected the objective 'recall' among its metrics, got accuracy"
     ):
@@ -275,7 +276,7 @@ def test_missing_objective(small: ExpressionSpace, costs: Costs) -> None:
 def test_an_infinite_loss_is_a_result(small: ExpressionSpace, costs: Costs) -> None:
     evolution = Evolution()
     architecture = next(iter(costs))
-    state = evolution.init(small, {}, Metric("accuracy", "", "minimize"), 0)
+    state = evolution.init(small, {}, (Metric("accuracy", "", "minimize"),), 0)
     state = evolution.update(state, trial(Proposal(0, architecture), math.inf))
     assert state.members == (Member(0, architecture, -math.inf),)
 
@@ -303,7 +304,7 @@ def mean_of_best(
     """
     results = []
     for seed in range(seeds):
-        state = strategy.init(space, {}, ACCURACY, seed)
+        state = strategy.init(space, {}, (ACCURACY,), seed)
         known: dict[str, tuple[float, float]] = {}
         number = 0
         while len(known) < queries:
@@ -328,3 +329,16 @@ def test_nas_bench_201(cell_space: ExpressionSpace, shared_data: Path) -> None:
     assert len(rows) == 15_625
     assert mean_of_best(RandomSearch(), cell_space, rows, 50, 200) == pytest.approx(70.96, abs=0.3)
     assert mean_of_best(Evolution(10, 5), cell_space, rows, 50, 200) == pytest.approx(72.04, abs=0.3)
+
+
+def test_it_has_one_objective(small: ExpressionSpace) -> None:
+    with pytest.raises(ConfigError, match="strategy evolution: expected one objective, got accuracy, macs"):
+        Evolution().init(small, {}, (ACCURACY, Metric("macs", "", "minimize")), 0)
+
+
+def test_a_cost_can_be_the_objective(small: ExpressionSpace, costs: Costs) -> None:
+    evolution = Evolution()
+    architecture = next(iter(costs))
+    done = replace(trial(Proposal(0, architecture)), costs=costs[architecture])
+    state = evolution.update(evolution.init(small, {}, (Metric("macs", "", "minimize"),), 0), done)
+    assert state.members == (Member(0, architecture, -costs[architecture]["macs"]),)

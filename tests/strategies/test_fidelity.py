@@ -17,7 +17,7 @@ def test_the_same_proposals_at_another_fidelity(
     inner: Strategy, small: ExpressionSpace, accuracy: Metric
 ) -> None:
     wrapped = AtFidelity(inner, 0.125)
-    plain, low = (strategy.init(small, {}, accuracy, 7) for strategy in (inner, wrapped))
+    plain, low = (strategy.init(small, {}, (accuracy,), 7) for strategy in (inner, wrapped))
     for number in range(20):
         expected = inner.propose(plain, rng_for(7, number), number)
         proposal = wrapped.propose(low, rng_for(7, number), number)

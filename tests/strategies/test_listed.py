@@ -22,7 +22,7 @@ def some(small: ExpressionSpace) -> tuple[Architecture, ...]:
 
 def test_the_list_in_its_order_and_then_nothing(some: tuple[Architecture, ...]) -> None:
     listed = Listed(some)
-    state: Any = listed.init(None, {}, ACCURACY, 0)  # type: ignore[func-returns-value]
+    state: Any = listed.init(None, {}, (ACCURACY,), 0)  # type: ignore[func-returns-value]
     proposals = [listed.propose(state, rng_for(0, number), number) for number in range(5)]
     assert proposals[:3] == [Proposal(number, some[number], 1.0) for number in range(3)]
     assert proposals[3:] == [None, None]

@@ -72,7 +72,7 @@ def test_exactly_what_fits_each_once_then_nothing(
 ) -> None:
     budget = median_budget(costs)
     fitting = those_that_fit(costs, budget)
-    state = RANDOM.init(small, budget, accuracy, seed=3)
+    state = RANDOM.init(small, budget, (accuracy,), seed=3)
     assert state.candidates.exact is not coarse
     assert (state.candidates.upper > len(fitting)) is coarse
     proposed = sequence(state, len(fitting) + 3, lag)
@@ -82,7 +82,7 @@ def test_exactly_what_fits_each_once_then_nothing(
 
 
 def test_without_a_budget_everything_comes(small: ExpressionSpace, costs: Costs, accuracy: Metric) -> None:
-    proposed = sequence(RANDOM.init(small, {}, accuracy, seed=0), 61)
+    proposed = sequence(RANDOM.init(small, {}, (accuracy,), seed=0), 61)
     assert set(proposed[:-1]) == set(costs)
     assert proposed[-1] is None
 
@@ -90,9 +90,9 @@ def test_without_a_budget_everything_comes(small: ExpressionSpace, costs: Costs,
 def test_a_proposal_depends_on_seed_and_number_only(
     small: ExpressionSpace, costs: Costs, accuracy: Metric, coarse: bool
 ) -> None:
-    state = RANDOM.init(small, median_budget(costs), accuracy, seed=1)
+    state = RANDOM.init(small, median_budget(costs), (accuracy,), seed=1)
     expected = sequence(state, 20)
-    assert sequence(RANDOM.init(small, median_budget(costs), accuracy, seed=1), 20) == expected
+    assert sequence(RANDOM.init(small, median_budget(costs), (accuracy,), seed=1), 20) == expected
     for lag in (1, 2, 7):
         assert sequence(state, 20, lag) == expected
     later = RANDOM.update(state, trial(Proposal(12, next(iter(costs)))))
@@ -104,7 +104,7 @@ def test_a_proposal_depends_on_seed_and_number_only(
 
 
 def test_results_change_nothing(small: ExpressionSpace, costs: Costs, accuracy: Metric, coarse: bool) -> None:
-    state = RANDOM.init(small, median_budget(costs), accuracy, seed=1)
+    state = RANDOM.init(small, median_budget(costs), (accuracy,), seed=1)
     proposal = RANDOM.propose(state, rng_for(0), 0)
     assert proposal is not None
     after = {
@@ -117,7 +117,7 @@ def test_results_change_nothing(small: ExpressionSpace, costs: Costs, accuracy: 
 def test_trials_come_in_any_order(
     small: ExpressionSpace, costs: Costs, accuracy: Metric, coarse: bool
 ) -> None:
-    start = RANDOM.init(small, median_budget(costs), accuracy, seed=1)
+    start = RANDOM.init(small, median_budget(costs), (accuracy,), seed=1)
     trials = [trial(Proposal(number, next(iter(costs)))) for number in range(6)]
     states = []
     for order in (trials, trials[::-1], trials[3:] + trials[:3]):
@@ -129,7 +129,7 @@ def test_trials_come_in_any_order(
 
 
 def test_a_state_is_not_changed_by_its_use(small: ExpressionSpace, costs: Costs, accuracy: Metric) -> None:
-    state = RANDOM.init(small, median_budget(costs), accuracy, seed=1)
+    state = RANDOM.init(small, median_budget(costs), (accuracy,), seed=1)
     before = (state.found, state.position, state.order)
     sequence(state, 10, lag=1)
     assert (state.found, state.position, state.order) == before
@@ -151,7 +151,7 @@ def test_every_place_of_the_sequence_is_uniform(
     for budget in ({}, median_budget(costs)):
         fitting = those_that_fit(costs, budget)
         draws = 20 * len(fitting)
-        proposed = [sequence(RANDOM.init(small, budget, accuracy, seed), 3) for seed in range(draws)]
+        proposed = [sequence(RANDOM.init(small, budget, (accuracy,), seed), 3) for seed in range(draws)]
         for number in range(3):
             seen = Counter(architectures[number] or pytest.fail("none") for architectures in proposed)
             assert set(seen) == fitting
@@ -161,15 +161,15 @@ def test_every_place_of_the_sequence_is_uniform(
 def test_nothing_fits(small: ExpressionSpace, costs: Costs, accuracy: Metric) -> None:
     least = min(cost["macs"] for cost in costs.values())
     with pytest.raises(BudgetError, match=f"the smallest needs macs {least:,}; the budget is 5"):
-        RANDOM.init(small, {"macs": 5}, accuracy, seed=0)
-    assert sequence(RANDOM.init(small, {"macs": least}, accuracy, seed=0), 2)[1] is None
+        RANDOM.init(small, {"macs": 5}, (accuracy,), seed=0)
+    assert sequence(RANDOM.init(small, {"macs": least}, (accuracy,), seed=0), 2)[1] is None
 
 
 def test_candidates_of_which_none_fits(
     small: ExpressionSpace, costs: Costs, accuracy: Metric, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     coarsen(monkeypatch)
-    state = RANDOM.init(small, median_budget(costs), accuracy, seed=0)
+    state = RANDOM.init(small, median_budget(costs), (accuracy,), seed=0)
     none_fits = replace(state, candidates=replace(state.candidates, limits=(("macs", 5),)))
     with pytest.raises(BudgetError, match="the smallest needs macs 13,080; the budget is 5"):
         RANDOM.propose(none_fits, rng_for(0), 0)
@@ -181,7 +181,7 @@ def test_it_gives_up_where_practically_nothing_fits(
     coarsen(monkeypatch)
     monkeypatch.setattr(importlib.import_module("netwright.strategies.random_search"), "MISSES", 0)
     budget = median_budget(costs)
-    state = RANDOM.init(small, budget, accuracy, seed=0)
+    state = RANDOM.init(small, budget, (accuracy,), seed=0)
     with pytest.raises(
         BudgetError, match=r"expected an architecture that fits for proposal \d+, got 1 in a row"
     ):
@@ -201,13 +201,13 @@ def test_opaque_spaces_are_refused_with_the_reason(accuracy: Metric) -> None:
     with pytest.raises(
         SpaceError, match="expected a space made from an expression, got OpaqueSpace; build it"
     ):
-        RANDOM.init(OpaqueSpace(), {}, accuracy, seed=0)
+        RANDOM.init(OpaqueSpace(), {}, (accuracy,), seed=0)
 
 
 @settings(max_examples=20)
 @given(st.integers(0, 2**63 - 1))
 def test_a_large_space_under_a_device_and_limits_by_hand(seed: int) -> None:
-    state = RANDOM.init(TINY, TINY_BUDGET, Metric("accuracy", "share", "maximize"), seed)
+    state = RANDOM.init(TINY, TINY_BUDGET, (Metric("accuracy", "share", "maximize"),), seed)
     proposed = sequence(state, 15, lag=4)
     assert None not in proposed
     assert len(set(proposed)) == 15

@@ -17,7 +17,7 @@ import numpy as np
 
 from netwright.space.architecture import Architecture, Value
 from netwright.study import StudySettings
-from netwright.trial import Context, Metric, Proposal, Trial
+from netwright.trial import Context, Metric, Objectives, Proposal, Trial
 
 ACCURACY = Metric("validation_accuracy", "share", "maximize")
 
@@ -63,7 +63,9 @@ class Climber:
 
     name: str = "climber"
 
-    def init(self, space: Any, budget: Mapping[str, int], objective: Metric, seed: int) -> tuple[Trial, ...]:
+    def init(
+        self, space: Any, budget: Mapping[str, int], objectives: Objectives, seed: int
+    ) -> tuple[Trial, ...]:
         return ()
 
     def update(self, state: tuple[Trial, ...], trial: Trial) -> tuple[Trial, ...]:

@@ -31,7 +31,7 @@ from netwright.testing import (
     example_space,
 )
 from netwright.testing.strategies import accuracy, search
-from netwright.trial import Context, Estimator, Metric, Proposal, Strategy, Trial
+from netwright.trial import Context, Estimator, Metric, Objectives, Proposal, Strategy, Trial
 
 BROKEN = (AssertionError, pytest.fail.Exception)
 ACCURACY = Metric("accuracy", "share", "maximize")
@@ -212,8 +212,8 @@ def test_opaque_spaces() -> None:
 class Careless(RandomSearch):
     """Ignores the budget."""
 
-    def init(self, space: Any, budget: Mapping[str, int], objective: Metric, seed: int) -> Any:
-        return super().init(space, {}, objective, seed)
+    def init(self, space: Any, budget: Mapping[str, int], objectives: Objectives, seed: int) -> Any:
+        return super().init(space, {}, objectives, seed)
 
 
 @dataclass(frozen=True)
@@ -228,8 +228,10 @@ class Global(Evolution):
 class Downwards(Evolution):
     """Takes every objective for one that is to be maximised."""
 
-    def init(self, space: Any, budget: Mapping[str, int], objective: Metric, seed: int) -> Any:
-        return super().init(space, budget, replace(objective, direction="maximize"), seed)
+    def init(self, space: Any, budget: Mapping[str, int], objectives: Objectives, seed: int) -> Any:
+        return super().init(
+            space, budget, tuple(replace(one, direction="maximize") for one in objectives), seed
+        )
 
 
 @dataclass(frozen=True)

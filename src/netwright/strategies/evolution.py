@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 import numpy as np
 
-from netwright.errors import ConfigError, StudyError
+from netwright.errors import ConfigError
 from netwright.space import Architecture, ExpressionSpace, FittingArchitectures, mutate
 from netwright.space.canonical_forms import Rule
 from netwright.strategies.candidates import Known, candidates_in, check_distinct, fits
-from netwright.trial import Metric, Proposal, Trial
+from netwright.trial import Metric, Objectives, Proposal, Trial, score_of, single_objective
 
 MUTATIONS = 100
 """Mutations of one parent that are tried before a child is drawn at random instead."""
@@ -109,13 +108,17 @@ class Evolution:
                 raise ConfigError(f"evolution.{option}: expected an integer of at least 1, got {value!r}")
         check_distinct(self.name, self.distinct)
 
-    def init(self, space: Any, budget: Mapping[str, int], objective: Metric, seed: int) -> EvolutionState:
+    def init(
+        self, space: Any, budget: Mapping[str, int], objectives: Objectives, seed: int
+    ) -> EvolutionState:
         """Start without members.
 
         Raises:
             SpaceError: if the space is not made from an expression.
             BudgetError: if nothing fits.
+            ConfigError: if there are several objectives.
         """
+        objective = single_objective(self.name, objectives)
         return EvolutionState(space, candidates_in(space, budget), objective, known=Known(self.distinct))
 
     def update(self, state: EvolutionState, trial: Trial) -> EvolutionState:
@@ -124,7 +127,7 @@ class Evolution:
         Raises:
             StudyError: if a complete trial lacks the objective.
         """
-        score = _score(state.objective, trial)
+        score = score_of(trial, state.objective)
         members = state.members
         if score is not None:
             joined = (*members, Member(trial.number, trial.proposal.architecture, score))
@@ -149,21 +152,6 @@ class Evolution:
                 return Proposal(number, child, parent=parent.number)
         drawn_at_random = _drawn(state, rng)
         return None if drawn_at_random is None else Proposal(number, drawn_at_random)
-
-
-def _score(objective: Metric, trial: Trial) -> float | None:
-    """The trial's objective, larger is better; None if it may not be a parent."""
-    if not (trial.complete and trial.fits):
-        return None
-    if objective.name not in trial.metrics:
-        raise StudyError(
-            f"trial {trial.number}: expected the objective {objective.name!r} among its metrics, got "
-            f"{', '.join(trial.metrics) or 'none'}; let the estimator return it, or choose another objective"
-        )
-    value = float(trial.metrics[objective.name])
-    if math.isnan(value):
-        return None
-    return value if objective.direction == "maximize" else -value
 
 
 def _child(state: EvolutionState, parent: Member, rng: np.random.Generator) -> Architecture | None:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from netwright.errors import ConfigError
-from netwright.trial import Metric, Proposal, Strategy, Trial
+from netwright.trial import Objectives, Proposal, Strategy, Trial
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +45,9 @@ class AtFidelity:
         """The name of the other strategy."""
         return self.strategy.name
 
-    def init(self, space: Any, budget: Mapping[str, int], objective: Metric, seed: int) -> Any:
+    def init(self, space: Any, budget: Mapping[str, int], objectives: Objectives, seed: int) -> Any:
         """Start as the other strategy does."""
-        return self.strategy.init(space, budget, objective, seed)
+        return self.strategy.init(space, budget, objectives, seed)
 
     def update(self, state: Any, trial: Trial) -> Any:
         """Learn as the other strategy does."""

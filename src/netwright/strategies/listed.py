@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from netwright.space import Architecture
-from netwright.trial import Metric, Proposal, Trial
+from netwright.trial import Objectives, Proposal, Trial
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class Listed:
 
     name: ClassVar[str] = "listed"
 
-    def init(self, space: Any, budget: Mapping[str, int], objective: Metric, seed: int) -> None:
+    def init(self, space: Any, budget: Mapping[str, int], objectives: Objectives, seed: int) -> None:
         """There is nothing to remember."""
 
     def update(self, state: None, trial: Trial) -> None:

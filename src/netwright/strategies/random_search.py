@@ -14,7 +14,7 @@ from netwright.space import Architecture, FittingArchitectures, why_nothing_fits
 from netwright.space.canonical_forms import Rule
 from netwright.space.permutation import Permutation
 from netwright.strategies.candidates import Known, candidates_in, check_distinct
-from netwright.trial import Metric, Proposal, Trial
+from netwright.trial import Objectives, Proposal, Trial
 
 MISSES = 100_000
 """Candidates in a row that may turn out not to fit before the search gives up."""
@@ -69,7 +69,7 @@ class RandomSearch:
         """
         check_distinct(self.name, self.distinct)
 
-    def init(self, space: Any, budget: Mapping[str, int], objective: Metric, seed: int) -> RandomState:
+    def init(self, space: Any, budget: Mapping[str, int], objectives: Objectives, seed: int) -> RandomState:
         """Number the architectures that fit.
 
         Raises:

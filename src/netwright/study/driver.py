@@ -200,7 +200,7 @@ class _Search:
         self.options = {decision.name: tuple(decision.options) for decision in self.space.decisions}
         self.best = history.best
         settings = self.study.settings
-        self.state = self.strategy.init(self.space, settings.budget, settings.objective, settings.seed)
+        self.state = self.strategy.init(self.space, settings.budget, (settings.objective,), settings.seed)
 
     def run(self, interrupts: Interrupts) -> Stopped:
         if self.next:

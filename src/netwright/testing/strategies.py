@@ -109,10 +109,10 @@ class StrategyLaws:
     ) -> None:
         """To fold again from the start gives the same proposals as the state that has been carried along."""
         history = search(strategy, space, budget, objective)
-        carried = strategy.init(space, budget, objective, 0)
+        carried = strategy.init(space, budget, (objective,), 0)
         for number in range(0, len(history), 3):
             expected = ahead(strategy, carried, number)
-            again = fold(strategy, strategy.init(space, budget, objective, 0), history[:number])
+            again = fold(strategy, strategy.init(space, budget, (objective,), 0), history[:number])
             assert ahead(strategy, again, number) == expected
             carried = fold(strategy, carried, history[number : number + 3])
 
@@ -121,7 +121,7 @@ class StrategyLaws:
     ) -> None:
         """A state stays what it is: not changed by later updates, nor by proposing from it."""
         history = search(strategy, space, budget, objective)
-        state = strategy.init(space, budget, objective, 0)
+        state = strategy.init(space, budget, (objective,), 0)
         states = [state]
         for trial in history:
             state = strategy.update(state, trial)
@@ -178,7 +178,7 @@ class StrategyLaws:
         for k in range(5):
             shuffled = [history[index] for index in rng_for(k, "order").permutation(len(history))]
             states = [
-                fold(strategy, strategy.init(space, budget, objective, 0), trials)
+                fold(strategy, strategy.init(space, budget, (objective,), 0), trials)
                 for trials in (history, shuffled)
             ]
             expected, found = (ahead(strategy, state, len(history)) for state in states)
@@ -252,7 +252,7 @@ def search(
         fails: whether the trial with a number fails.
     """
     history = list(begun)
-    state = strategy.init(space, budget, objective, seed)
+    state = strategy.init(space, budget, (objective,), seed)
     folded = 0
     for number in range(len(history), trials):
         while folded < number - lag + 1:
