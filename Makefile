@@ -94,7 +94,7 @@ layers: $(STAMP_DEV)
 	$(VENV)/bin/lint-imports
 
 mutants: $(STAMP_DEV)
-	$(VENV_PYTHON) mutants/run.py
+	$(VENV_PYTHON) -m mutants.run
 
 check: lint types layers test doctest slow faults browser mutants
 

@@ -7,8 +7,8 @@ that it names must fail. All of these tests must also pass on an unchanged copy.
 The run fails if a mutant survives, if its old text is not in its file exactly once (the code has moved on, so
 bring the mutant along), or if its tests cannot be run.
 
-    python mutants/run.py                 all
-    python mutants/run.py -k memory       those whose file or description contains a word
+    python -m mutants.run                 all
+    python -m mutants.run -k memory       those whose file or description contains a word
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from catalog import MUTANTS, Mutant
+from mutants.catalog import MUTANTS
+from mutants.mutant import Mutant
 
 ROOT = Path(__file__).resolve().parents[1]
 TIMEOUT = 180

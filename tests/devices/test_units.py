@@ -4,7 +4,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from netwright.devices.units import format_bytes, format_count, parse_bytes, parse_count
+from netwright.devices.units import (
+    format_bytes,
+    format_count,
+    format_time,
+    parse_bytes,
+    parse_count,
+    parse_time,
+)
 from netwright.errors import BudgetError
 
 
@@ -115,6 +122,23 @@ def test_bytes_round_trip(size: int) -> None:
 @given(st.integers(0, 10**20))
 def test_count_round_trip(count: int) -> None:
     assert parse_count(format_count(count)) == count
+
+
+@given(st.integers(0, 2**60))
+def test_times_round_trip(time: int) -> None:
+    assert parse_time(format_time(time)) == time
+
+
+@pytest.mark.parametrize(
+    ("text", "nanoseconds"), [("20ms", 20_000_000), ("1.5s", 1_500_000_000), ("3 us", 3000), (7, 7)]
+)
+def test_times(text: str | int, nanoseconds: int) -> None:
+    assert parse_time(text) == nanoseconds
+
+
+def test_a_time_has_no_unit_of_memory() -> None:
+    with pytest.raises(BudgetError, match=r"--max-latency: expected a unit of ns, us, ms, s, got 'KB'"):
+        parse_time("20KB", where="--max-latency")
 
 
 @given(st.integers(1, 4000), st.sampled_from(["KB", "MB", "GB"]))

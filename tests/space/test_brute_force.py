@@ -12,7 +12,6 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from netwright.errors import BudgetError, SpaceError
-from netwright.ir.cost import COSTS
 from netwright.seeding import rng_for
 from netwright.space import (
     Architecture,
@@ -87,7 +86,7 @@ def check_costs(truth: Truth) -> None:
     for architecture, costs in truth.costs.items():
         assert costs_of(truth.space, architecture) == costs
         assert Architecture.from_json(architecture.to_json()) == architecture
-    for metric in COSTS:
+    for metric in truth.space.costs:
         values = [costs[metric] for costs in truth.costs.values()]
         assert smallest(truth.space, metric) == min(values)
         found = extremes(truth.space, metric)
@@ -120,7 +119,7 @@ def check_budget(truth: Truth, budget: Costs, *, exact: bool) -> None:
         assert table.sample(rng) in expected
     else:
         check_nothing_fits(truth, budget)
-    for metric in COSTS:
+    for metric in truth.space.costs:
         if expected:
             values = [truth.costs[architecture][metric] for architecture in expected]
             extreme = extremes(space, metric, budget)
@@ -173,7 +172,7 @@ def check_neighbours(truth: Truth, architecture: Architecture) -> None:
 def random_budget(random: Random, truth: Truth) -> dict[str, int]:
     """Limits at, just below or just above what some network costs, on one cost or several."""
     networks = list(truth.costs.values())
-    metrics = random.sample(COSTS, k=random.randint(1, len(COSTS)))
+    metrics = random.sample(truth.space.costs, k=random.randint(1, len(truth.space.costs)))
     return {metric: random.choice(networks)[metric] + random.choice([-1, 0, 0, 1]) for metric in metrics}
 
 

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from netwright import blocks as B
 from netwright.errors import SpaceError
 from netwright.ir.cost import cost
+from netwright.ir.latency import LATENCY
 from netwright.space import ExpressionSpace, choice, compile_space, sequential, size
 from netwright.space.cell_grammar import Cell, cell, choose, each, five_steps
 from netwright.space.cell_stack import cells
@@ -41,6 +42,7 @@ from tests.space.test_brute_force import (
     randoms,
 )
 from tests.space.test_distributions import check_distributions
+from tests.space.timed import timed
 
 
 def truth_of(space: ExpressionSpace) -> Truth:
@@ -69,6 +71,8 @@ def check_diagrams(truth: Truth) -> None:
 
 def check(space: ExpressionSpace, random: Random) -> None:
     truth = truth_of(space)
+    if random.random() < 0.5:
+        truth = timed(truth)
     check_ranks(truth)
     check_diagrams(truth)
     check_costs(truth)
@@ -114,6 +118,7 @@ def examples() -> dict[str, ExpressionSpace]:
         stride=2,
     )
     path = cell("cell", five_steps(two, combine=("add",)), output="all")
+    pair = cell("cell", five_steps(one, combine=("add",)), five_steps(one, combine=("add",)), output="all")
     return {
         "loose ends": stacked(loose, loose, loose),
         "relus that may be folded": stacked(
@@ -132,6 +137,10 @@ def examples() -> dict[str, ExpressionSpace]:
             sequential(bare_stem(), trellis("path", path, layers=3, levels=2, width=2), input=(2, 8, 8)),
             "small",
         ),
+        "trellis of two nodes": compile_space(
+            sequential(bare_stem(), trellis("path", pair, layers=2, levels=2, width=2), input=(2, 8, 8)),
+            "small",
+        ),
     }
 
 
@@ -140,6 +149,15 @@ def test_examples_of_cells_and_trellises(name: str) -> None:
     truth = truth_of(examples()[name])
     check_ranks(truth)
     check_diagrams(truth)
+
+
+@pytest.mark.parametrize("name", list(examples()))
+def test_latency_of_cells_and_trellises(name: str) -> None:
+    """Every addition, concatenation and operation is timed, at every place."""
+    truth = timed(truth_of(examples()[name]))
+    diagram = truth.space.diagram_for(Tracked(peak=False))
+    for architecture, costs in truth.costs.items():
+        assert path_costs(truth.space, architecture, diagram)[LATENCY] == costs[LATENCY]
 
 
 def test_a_batch_norm_that_may_be_folded_away_is_refused() -> None:

@@ -12,7 +12,6 @@ from hypothesis import given, settings
 
 from netwright import blocks as B
 from netwright.errors import BudgetError, SpaceError
-from netwright.ir.cost import COSTS
 from netwright.space import choice, compile_space, repeat, sequential
 from netwright.space.distributions import Distribution, distribution
 from tests.space.coarse import coarse_tables
@@ -50,7 +49,7 @@ def check_distribution(found: Distribution, costs: list[int], *, exact: bool) ->
 def check_distributions(truth: Truth, budget: Mapping[str, int]) -> None:
     for limits in ({}, dict(budget)):
         expected = truth.within(limits)
-        for metric in COSTS:
+        for metric in truth.space.costs:
             if not expected:
                 with pytest.raises(BudgetError, match="none of the"):
                     distribution(truth.space, metric, limits)
@@ -74,7 +73,7 @@ def test_distributions_of_small_spaces(small: SmallSpace, random: Random) -> Non
     with coarse_tables():
         for limits in ({}, budget):
             expected = truth.within(limits)
-            for metric in COSTS:
+            for metric in truth.space.costs:
                 if expected:
                     found = distribution(truth.space, metric, limits)
                     check_distribution(found, [truth.costs[a][metric] for a in expected], exact=False)

@@ -5,13 +5,16 @@ from __future__ import annotations
 import csv
 import gzip
 import json
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from netwright.space import ExpressionSpace, costs, costs_of, rank, size, unrank
+from netwright.devices import load_latency
+from netwright.space import Architecture, ExpressionSpace, costs, costs_of, rank, size, unrank
 from netwright.space.drawing import draw_rows
 from netwright.space.encoding import encode
 from netwright.spaces import (
@@ -146,9 +149,8 @@ def test_single_path_one_shot() -> None:
     assert 0.31e9 < found["macs"] < 0.33e9
 
 
-def test_specialised_networks_of_once_for_all(shared_data: Path) -> None:
-    """Fifty published configurations are members; those named by their MACs have them within 1 %."""
-    seen = named = 0
+def specialised(shared_data: Path) -> Iterator[tuple[str, ExpressionSpace, Architecture]]:
+    """The published configurations of Once-for-All's MobileNetV3: name, space, member."""
     for entry in json.loads((shared_data / "luts" / "ofa_specialized_nets.json").read_text()):
         net = entry["net"]
         if net["name"] != "MobileNetV3":
@@ -164,14 +166,33 @@ def test_specialised_networks_of_once_for_all(shared_data: Path) -> None:
             position = 4 * stage + depths[stage]
             kernels[position], expands[position] = conv["kernel_size"], conv["expand_ratio"]
             depths[stage] += 1
-        found = costs_of(space, ofa_architecture(space, kernels, expands, depths))
+        yield entry["name"], space, ofa_architecture(space, kernels, expands, depths)
+
+
+def test_specialised_networks_of_once_for_all(shared_data: Path) -> None:
+    """Published configurations are members; those named by their MACs have them within 1 %."""
+    seen = named = 0
+    for name, space, architecture in specialised(shared_data):
+        found = costs_of(space, architecture)
         seen += 1
-        if entry["name"].startswith("flops-"):
+        if name.startswith("flops-"):
             named += 1
-            published = float(entry["name"].removeprefix("flops-").split("M")[0])
+            published = float(name.removeprefix("flops-").split("M")[0])
             assert abs(found["macs"] / 1e6 - published) < 0.01 * published
     assert seen > 20
     assert named == 3
+
+
+def test_latency_of_a_specialised_network(shared_data: Path) -> None:
+    """The network that was found for a Note 10 at 30 ms takes that long by the table it was found with."""
+    table = load_latency(shared_data / "luts" / "ofa_note10_r224.json")
+    for name, space, architecture in specialised(shared_data):
+        if name.startswith("note10_lat-30ms"):
+            found = costs_of(replace(space, latency=table), architecture)["latency_ns"]
+            assert abs(found / 1e6 - 30) < 0.5
+            break
+    else:
+        pytest.fail("there is no such network")
 
 
 @pytest.mark.parametrize(

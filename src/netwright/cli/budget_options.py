@@ -4,7 +4,7 @@ A verb takes one parameter for each option, annotated with the types below, and 
 ``budget_from``; or ``budget_parameters`` are put into its signature, and it gets them by name::
 
     def search(..., device: Device = None, max_sram: MaxSram = None, ...) -> None:
-        budget = budget_from(device, max_sram, max_flash, max_macs, max_params, sram_margin, flash_margin)
+        budget = budget_from(device, max_sram, max_flash, ...)
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import typer
 from netwright.devices import Budget, Quantity, budget_for
 from netwright.errors import BudgetError
 
-_PARAMETER = re.compile(r"\b(max_sram|max_flash|max_macs|max_params|sram_margin|flash_margin)\b")
+_PARAMETER = re.compile(r"\b(max_sram|max_flash|max_macs|max_params|max_latency|sram_margin|flash_margin)\b")
 """Names that ``budget_for`` uses in its errors."""
 
 Device = Annotated[
@@ -44,6 +44,20 @@ MaxMacs = Annotated[
 MaxParams = Annotated[
     str | None, typer.Option("--max-params", metavar="COUNT", help="Parameters, such as 60k (1 k = 1000).")
 ]
+MaxLatency = Annotated[
+    str | None,
+    typer.Option(
+        "--max-latency", metavar="TIME", help="Time of one pass, such as 20ms, by the latency table."
+    ),
+]
+LatencyFiles = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--latency-table",
+        metavar="FILE",
+        help="Measured times of ops or blocks; may be repeated, for several resolutions, say.",
+    ),
+]
 SramMargin = Annotated[
     float | None,
     typer.Option(
@@ -66,6 +80,7 @@ def budget_from(
     max_params: Quantity | None,
     sram_margin: float | None = None,
     flash_margin: float | None = None,
+    max_latency: Quantity | None = None,
 ) -> Budget:
     """Make the budget that the options ask for; errors name the option as it is typed.
 
@@ -82,6 +97,7 @@ def budget_from(
             max_params=max_params,
             sram_margin=sram_margin,
             flash_margin=flash_margin,
+            max_latency=max_latency,
         )
     except BudgetError as error:
         raise BudgetError(_PARAMETER.sub(_as_option, str(error))) from None
@@ -97,6 +113,7 @@ def budget_parameters() -> list[Parameter]:
         "max_params": MaxParams,
         "sram_margin": SramMargin,
         "flash_margin": FlashMargin,
+        "max_latency": MaxLatency,
     }
     return [
         Parameter(name, Parameter.KEYWORD_ONLY, default=None, annotation=annotation)

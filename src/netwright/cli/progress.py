@@ -12,8 +12,9 @@ from rich.text import Text
 
 from netwright.cli.output import exact_count
 from netwright.cli.result import duration, trials_of
-from netwright.devices import format_cost
+from netwright.devices import METRICS, format_cost
 from netwright.ir.cost import COSTS
+from netwright.ir.latency import LATENCY
 from netwright.nn.task import CLASSIFICATION
 from netwright.pipeline import Checked, Exporting, Finishing, Loaded, Planned, Progress, Searching
 from netwright.study import Event, Finished, Reported, Resumed, Started, Stopped, StopReason
@@ -30,6 +31,7 @@ _NOUNS = {
     "params": "parameters",
     "weight_bytes": "of weights",
     "peak_activation_bytes": "of activations",
+    "latency_ns": "of latency",
 }
 
 
@@ -133,7 +135,7 @@ class Watcher:
             low, high = exact_count(fitting.lower), exact_count(fitting.upper)
             fit = f"{total} networks, of which {low} to {high} fit"
         self._say("space", f"{checked.space}: {fit}")
-        for metric in COSTS:
+        for metric in METRICS if LATENCY in checked.extremes else COSTS:
             found = checked.extremes.get(metric)
             if found is None:
                 self._say("", f"{_NOUNS[metric]}: too many combinations for an exact range")

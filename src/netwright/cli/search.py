@@ -12,7 +12,9 @@ import yaml
 from netwright.cli.budget_options import (
     Device,
     FlashMargin,
+    LatencyFiles,
     MaxFlash,
+    MaxLatency,
     MaxMacs,
     MaxParams,
     MaxSram,
@@ -55,6 +57,8 @@ def search(
     max_flash: MaxFlash = None,
     max_macs: MaxMacs = None,
     max_params: MaxParams = None,
+    max_latency: MaxLatency = None,
+    latency_table: LatencyFiles = None,
     sram_margin: SramMargin = None,
     flash_margin: FlashMargin = None,
     space: Annotated[
@@ -114,7 +118,7 @@ def search(
             if name not in given:
                 raise ConfigError(f"search: --{name} is missing; give it, or --config FILE")
         # Said at once, and about the options as they are typed.
-        budget_from(device, max_sram, max_flash, max_macs, max_params, sram_margin, flash_margin)
+        budget_from(device, max_sram, max_flash, max_macs, max_params, sram_margin, flash_margin, max_latency)
     from netwright.cli.progress import Watcher
     from netwright.pipeline import make_config, read_config, run
 

@@ -2,7 +2,16 @@
 
 from netwright.devices.budget import METRICS, Budget, Check, Limit, Verdict, budget_for, format_cost
 from netwright.devices.catalog import DEVICES, Device, find_device
-from netwright.devices.units import Quantity, format_bytes, format_count, parse_bytes, parse_count
+from netwright.devices.latency import load_latency, read_latency, write_latency
+from netwright.devices.units import (
+    Quantity,
+    format_bytes,
+    format_count,
+    format_time,
+    parse_bytes,
+    parse_count,
+    parse_time,
+)
 
 __all__ = [
     "DEVICES",
@@ -18,6 +27,11 @@ __all__ = [
     "format_bytes",
     "format_cost",
     "format_count",
+    "format_time",
+    "load_latency",
     "parse_bytes",
     "parse_count",
+    "parse_time",
+    "read_latency",
+    "write_latency",
 ]

@@ -1,8 +1,8 @@
 """Budgets: upper limits on the costs of a network, by device or by hand, and the verdict of a network.
 
 A ``Budget`` maps metric names to inclusive upper limits, so it goes wherever the functions of
-``netwright.space`` take a budget. The metrics are ``macs``, ``params``, ``weight_bytes`` and
-``peak_activation_bytes``.
+``netwright.space`` take a budget. The metrics are ``macs``, ``params``, ``weight_bytes``,
+``peak_activation_bytes`` and, for spaces with a table of it, ``latency_ns``.
 
 What memory of a device becomes a limit
 ---------------------------------------
@@ -46,11 +46,21 @@ from fractions import Fraction
 from typing import Any
 
 from netwright.devices.catalog import Device, find_device
-from netwright.devices.units import KB, Quantity, format_bytes, format_count, parse_bytes, parse_count
+from netwright.devices.units import (
+    KB,
+    Quantity,
+    format_bytes,
+    format_count,
+    format_time,
+    parse_bytes,
+    parse_count,
+    parse_time,
+)
 from netwright.errors import BudgetError
 from netwright.ir.cost import COSTS
+from netwright.ir.latency import LATENCY
 
-METRICS = COSTS
+METRICS = (*COSTS, LATENCY)
 """The costs that a budget can limit, in the order in which they are shown."""
 
 
@@ -318,6 +328,7 @@ def budget_for(
     max_params: Quantity | None = None,
     sram_margin: float | None = None,
     flash_margin: float | None = None,
+    max_latency: Quantity | None = None,
 ) -> Budget:
     """Make a budget from a device, from limits given by hand, or from both.
 
@@ -332,6 +343,7 @@ def budget_for(
         max_params: parameters, e.g. ``"60k"``.
         sram_margin: share of the SRAM, in [0, 1), that is kept for the runtime; None for the rule above.
         flash_margin: the same for flash.
+        max_latency: time of one pass, e.g. ``"20ms"``, by the latency table of the space.
 
     Returns:
         The budget; without limits if nothing is given.
@@ -349,6 +361,8 @@ def budget_for(
         for metric, option, quantity in (("macs", "max_macs", max_macs), ("params", "max_params", max_params))
         if quantity is not None
     ]
+    if max_latency is not None:
+        limits.append(Limit(LATENCY, parse_time(max_latency, "max_latency"), "max_latency"))
     flash, sram = (None, None) if target is None else (target.flash_bytes, target.sram_bytes)
     memories = (
         ("weight_bytes", "flash", flash, max_flash, flash_margin, _FLASH_MARGIN),
@@ -370,6 +384,8 @@ def format_cost(metric: str, value: int, *, exact: bool = True) -> str:
     >>> format_cost("weight_bytes", 65536), format_cost("macs", 2_000_000)
     ('64 KB', '2M')
     """
+    if metric == LATENCY:
+        return format_time(value, exact=exact)
     return format_bytes(value, exact=exact) if metric.endswith("_bytes") else format_count(value, exact=exact)
 
 

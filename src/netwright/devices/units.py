@@ -1,10 +1,11 @@
-"""Read and write quantities: memory in bytes, and counts of operations and parameters.
+"""Read and write quantities: memory in bytes, counts of operations and parameters, and times.
 
-This is the one place of the project where units are parsed. Two families, which never mix:
+This is the one place of the project where units are parsed. Three families, which never mix:
 
 * memory: ``B``, ``KB``, ``MB``, ``GB``. ``KB`` is 1024 bytes, as data sheets of microcontrollers use it, and
   ``KiB`` and ``K`` are the same; likewise ``MB`` = 1024**2 and ``GB`` = 1024**3. A plain number is bytes.
 * counts: ``k`` = 1000, ``M`` = 1000**2, ``G`` = 1000**3, ``T`` = 1000**4. A plain number is itself.
+* times: ``ns``, ``us``, ``ms``, ``s``. A plain number is nanoseconds, which is how times are kept.
 
 Case never matters (``64kb``, ``2m``): neither bits nor thousandths are ever meant. A space between number and
 unit is allowed. A fraction is allowed where the result is whole: ``1.5MB`` is, ``0.3 B`` is not. Digits may
@@ -35,8 +36,11 @@ _BYTE_UNITS: Mapping[str, int] = {
 }  # fmt: skip
 _COUNT_UNITS: Mapping[str, int] = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
 
+_TIME_UNITS: Mapping[str, int] = {"": 1, "ns": 1, "us": 10**3, "ms": 10**6, "s": 10**9}
+
 _BYTE_STEPS = (("GB", GB), ("MB", MB), ("KB", KB))
 _COUNT_STEPS = (("T", 10**12), ("G", 10**9), ("M", 10**6), ("k", 10**3))
+_TIME_STEPS = (("s", 10**9), ("ms", 10**6), ("us", 10**3))
 
 _LONGEST = 64  # characters; no quantity is longer, and Python refuses integers of thousands of digits
 _NUMBER = r"\d+(?:_\d+)*(?:\.\d+(?:_\d+)*)?(?:e\+?\d{1,2})?"
@@ -86,6 +90,25 @@ def parse_count(quantity: Quantity, where: str = "count") -> int:
     return _parse(quantity, where, _COUNT_UNITS, "k, M, G, T", "units", "2M (1 M = 1000000)")
 
 
+def parse_time(quantity: Quantity, where: str = "time") -> int:
+    """Read a time, for example a latency.
+
+    Args:
+        quantity: a text such as ``"20ms"``, or a number of nanoseconds.
+        where: name of the option that it was given to, for the error message.
+
+    Returns:
+        Whole nanoseconds, zero or more.
+
+    Raises:
+        BudgetError: if it is empty, negative, has an unknown unit, or is not a whole number of nanoseconds.
+
+    >>> parse_time("20ms"), parse_time("1.5 s")
+    (20000000, 1500000000)
+    """
+    return _parse(quantity, where, _TIME_UNITS, "ns, us, ms, s", "nanoseconds", "20ms")
+
+
 def format_bytes(size: int, *, exact: bool = True) -> str:
     """Write an amount of memory.
 
@@ -115,6 +138,21 @@ def format_count(count: int, *, exact: bool = True) -> str:
     '4.46M'
     """
     return _format(count, _COUNT_STEPS, "format_count", exact, space="", base_unit="")
+
+
+def format_time(nanoseconds: int, *, exact: bool = True) -> str:
+    """Write a time.
+
+    Args:
+        nanoseconds: zero or more.
+        exact: True writes what ``parse_time`` reads back as the same number; False rounds to three digits.
+
+    >>> format_time(20_000_000), format_time(1_234_567)
+    ('20 ms', '1234567 ns')
+    >>> format_time(1_234_567, exact=False)
+    '1.23 ms'
+    """
+    return _format(nanoseconds, _TIME_STEPS, "format_time", exact, space=" ", base_unit="ns")
 
 
 def _parse(

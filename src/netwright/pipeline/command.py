@@ -23,6 +23,9 @@ def command_line(config: SearchConfig) -> str:
         if name == "options":
             for option, setting in value.items():
                 words += _option("option", f"{option}={_word(setting)}")
+        elif isinstance(value, tuple):
+            for item in value:
+                words += _option(name.replace("_", "-"), str(item))
         elif value is True:
             words.append(f"--{name.replace('_', '-')}")
         else:

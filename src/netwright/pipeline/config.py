@@ -28,6 +28,8 @@ class SearchConfig(BaseModel):
         max_flash: flash, likewise.
         max_macs: limit on multiply-accumulates, such as ``2M``.
         max_params: limit on parameters, such as ``60k``.
+        max_latency: limit on the time of one pass, such as ``20ms``, by the latency table.
+        latency_table: files that ``netwright.devices.load_latency`` reads.
         sram_margin: share of the SRAM kept for the runtime, in place of the built-in rule.
         flash_margin: the same for flash.
         space: name of a search space, or a file that ``netwright.spaces.catalog.load_space`` reads.
@@ -62,6 +64,8 @@ class SearchConfig(BaseModel):
     max_flash: str | int | None = None
     max_macs: str | int | None = None
     max_params: str | int | None = None
+    max_latency: str | int | None = None
+    latency_table: tuple[str, ...] | str | None = None
     sram_margin: float | None = None
     flash_margin: float | None = None
     space: str = "mobilenet-tiny"

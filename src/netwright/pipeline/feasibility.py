@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
-
 from netwright.devices import Budget, Limit, format_cost
-from netwright.errors import BudgetError, SpaceError
-from netwright.space import ExpressionSpace, extremes, size, smallest
+from netwright.space import ExpressionSpace, shortfalls, size
 
 _NOUNS = {
     "macs": "MACs",
     "params": "parameters",
     "weight_bytes": "of weights",
     "peak_activation_bytes": "of activations",
+    "latency_ns": "of latency",
 }
 _MEMORIES = {"weight_bytes": "flash", "peak_activation_bytes": "SRAM"}
 
@@ -32,24 +30,18 @@ def why_nothing_fits(space: ExpressionSpace, budget: Budget) -> str:
     the budget is 1 KB (max_sram: SRAM 2 KB - 1 KB kept for the runtime)
     """
     networks = f"the {size(space):,} networks of {space.name}"
-    alone = [
-        _against(limit, least)
-        for limit in budget.limits
-        if (least := smallest(space, limit.metric)) > limit.limit
-    ]
-    if alone:
-        return f"nothing fits: the smallest of {networks} needs " + "; and ".join(alone)
-    together = []
-    for limit in budget.limits:
-        others = {metric: bound for metric, bound in budget.items() if metric != limit.metric}
-        # What cannot be said of this cost (too many trade-offs, or the others contradict each other) is left
-        # out: that nothing fits is certain all the same.
-        with suppress(BudgetError, SpaceError):
-            together.append(_against(limit, extremes(space, limit.metric, others).smallest.value))
+    limits = {limit.metric: limit for limit in budget.limits}
+    found = shortfalls(space, budget)
+    needs = "; and ".join(_against(limits[one.metric], one.least) for one in found)
+    if found and found[0].alone:
+        # A lower bound is known of every one, the smallest among them.
+        which = "the smallest" if all(one.exact for one in found) else "each"
+        at_least = "" if which == "the smallest" else "at least "
+        return f"nothing fits: {which} of {networks} needs {at_least}{needs}"
     story = f"nothing fits: some of {networks} keep each limit alone, none keeps all"
-    if not together:
+    if not found:
         return f"{story} ({'; '.join(budget.explain())})"
-    return f"{story}: the smallest within the other limits needs " + "; and ".join(together)
+    return f"{story}: the smallest within the other limits needs {needs}"
 
 
 def _against(limit: Limit, least: int) -> str:

@@ -11,10 +11,10 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from netwright.devices import Budget, budget_for, parse_bytes
+from netwright.devices import Budget, budget_for, parse_bytes, read_latency
 from netwright.errors import BudgetError, ConfigError, SpaceError, StudyError, TooLargeError
 from netwright.estimators.trained import SplitData, TrainedAccuracy
-from netwright.ir.cost import COSTS
+from netwright.ir.latency import LATENCY
 from netwright.nn.augment import find_augmentation
 from netwright.nn.data import Data, Split, load_data, split
 from netwright.nn.prepare import pick_device
@@ -126,9 +126,14 @@ class Job:
             lag=self.config.lag,
             budget=dict(self.budget),
             options=options,
-            estimator=self.estimator(keep=False).settings(),
+            estimator={**self.estimator(keep=False).settings(), **self._latency()},
             data=self.data.fingerprint,
         )
+
+    def _latency(self) -> dict[str, str]:
+        """The table that trials are held against, if there is one."""
+        table = self.space.latency
+        return {} if table is None else {"latency_table": table.fingerprint}
 
     def identity(self) -> dict[str, Any]:
         """What makes two calls the same job but for how long they search, as JSON values.
@@ -245,6 +250,9 @@ def prepare_job(
     """
     # Everything that can be wrong with the settings is said before data are read.
     budget = _budget(config)
+    latency = read_latency(config.latency_table)
+    if LATENCY in budget and latency is None and (space is None or space.latency is None):
+        raise ConfigError("max_latency: expected a table of times too; give latency_table")
     strategy = make_strategy(config.strategy, **config.options)
     _check_settings(config, space)
     data = source if source is not None else load_data(config.data)
@@ -264,6 +272,8 @@ def prepare_job(
         )
     )
     compiled = load_space(config.space, data.shape, len(data.classes)) if space is None else space
+    if latency is not None:
+        compiled = replace(compiled, latency=latency)
     _check_space(compiled, data)
     fitting = count(compiled, budget)
     if fitting.upper == 0:
@@ -300,6 +310,7 @@ def _budget(config: SearchConfig) -> Budget:
         max_params=config.max_params,
         sram_margin=config.sram_margin,
         flash_margin=config.flash_margin,
+        max_latency=config.max_latency,
     )
 
 
@@ -352,7 +363,7 @@ def _check_space(space: ExpressionSpace, data: Data) -> None:
 def _ranges(space: ExpressionSpace) -> dict[str, Extremes]:
     """The smallest and largest of each cost, of those that can be known."""
     found = {}
-    for metric in COSTS:
+    for metric in space.costs:
         # Where exact answers would take too much, the search needs none, unless the budget asks for it.
         with suppress(TooLargeError):
             found[metric] = extremes(space, metric)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy.typing as npt
 
 from netwright.devices import Verdict
-from netwright.ir.cost import Cost
+from netwright.ir.cost import COSTS, Cost
 from netwright.ir.graph import Graph
 from netwright.nn.task import CLASSIFICATION, Task
 from netwright.space.architecture import Architecture
@@ -100,6 +100,7 @@ class ReportContent:
         winner: the architecture that was chosen.
         graph: its network.
         cost: what that network costs.
+        further_costs: what it costs besides, by name: latency, where there is a table of it.
         decisions: the decisions of the space in its order; empty where only the choices are to be shown.
         candidates: the architectures that were trained in full, the winner among them.
         validation: score of the winner on the validation set after the full training.
@@ -152,6 +153,12 @@ class ReportContent:
     task: Task = CLASSIFICATION
     further: Mapping[str, float] = field(default_factory=dict)
     examples: tuple[Example, ...] = ()
+    further_costs: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def cost_names(self) -> tuple[str, ...]:
+        """The costs that are shown of every trial."""
+        return (*COSTS, *self.further_costs)
 
     @property
     def objective(self) -> str:

@@ -12,7 +12,6 @@ import plotly.graph_objects as go
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from plotly.offline import get_plotlyjs
 
-from netwright.ir.cost import COSTS
 from netwright.ir.memory import fuse
 from netwright.nn.task import CLASSIFICATION
 from netwright.report import axes, figures, labels, pictures, tables
@@ -89,7 +88,7 @@ def _view(content: ReportContent) -> dict[str, Any]:
         "finished": _utc(content.finished),
         "fitting": _fitting(content),
         "fidelity": _fidelity(content),
-        "cost_titles": [labels.COST_TITLES[metric] for metric in COSTS],
+        "cost_titles": [labels.COST_TITLES[metric] for metric in content.cost_names],
         "limits": tables.limit_rows(content.verdict.rows),
         "costs": tables.cost_rows(content),
         "best": tables.best_trials(content, _BEST),
@@ -123,7 +122,7 @@ def _trade_offs(content: ReportContent) -> list[Plot]:
     trials = content.complete
     plots = []
     limits = {row.metric: row.limit for row in content.verdict.rows}
-    for metric in COSTS if trials else ():
+    for metric in content.cost_names if trials else ():
         figure = figures.accuracy_over_cost(
             trials, metric, limit=limits.get(metric), winner=content.winner, task=content.task
         )

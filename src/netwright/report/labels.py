@@ -34,6 +34,7 @@ COST_TITLES: Mapping[str, str] = {
     "params": "Parameters",
     "weight_bytes": "Weights",
     "peak_activation_bytes": "Peak activation memory",
+    "latency_ns": "Latency by the table",
 }
 """What the costs are called in headings and on axes."""
 

@@ -9,7 +9,7 @@ from itertools import groupby
 import numpy as np
 
 from netwright.devices import Check, format_bytes, format_cost, format_count
-from netwright.ir.cost import COSTS, NodeCost
+from netwright.ir.cost import NodeCost
 from netwright.ir.memory import Step, fuse
 from netwright.nn.task import tally
 from netwright.report import labels
@@ -19,6 +19,7 @@ from netwright.trial import Trial
 
 _REASON = 300
 _SPLIT = 12
+_UNITS = {"bytes": "B", "ns": "ns"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +68,7 @@ class TrialRow:
         number: of the proposal.
         architecture: short key.
         accuracy: on validation, or empty if it failed.
-        costs: in the order of ``COSTS``.
+        costs: in the order of ``ReportContent.cost_names``.
         time: how long it took.
         winner: whether this architecture was chosen.
         reason: why it failed, or empty.
@@ -198,13 +199,14 @@ def cost_rows(content: ReportContent) -> list[CostRow]:
     """Every cost of the network, whether limited or not."""
     cost = content.cost
     without = ("params", f"{labels.COST_TITLES['params']} without batch norm", cost.params_without_bn)
-    rows = [(metric, labels.COST_TITLES[metric], value) for metric, value in cost.totals().items()]
+    totals = {**cost.totals(), **content.further_costs}
+    rows = [(metric, labels.COST_TITLES[metric], value) for metric, value in totals.items()]
     rows.insert(2, without)
     return [
         CostRow(
             title,
             format_cost(metric, value, exact=False),
-            f"{value:,} B" if metric.endswith("bytes") else f"{value:,}",
+            f"{value:,} {_UNITS.get(metric.rpartition('_')[2], '')}".rstrip(),
         )
         for metric, title, value in rows
     ]
@@ -289,7 +291,7 @@ def _trial_row(trial: Trial, content: ReportContent) -> TrialRow:
         accuracy=labels.percent(trial.metrics[content.objective]) if trial.complete else "",
         costs=tuple(
             format_cost(metric, trial.costs[metric], exact=False) if metric in trial.costs else ""
-            for metric in COSTS
+            for metric in content.cost_names
         ),
         time=labels.duration(trial.seconds),
         winner=trial.proposal.architecture == content.winner,

@@ -397,7 +397,7 @@ class _Around:
                 CellEnd(number, (0,) * len(set(place.values())), False)
                 for number, place in zip(numbers, places, strict=True)
             )
-            move, beside = self.close(ends, places, Tracked())
+            move, beside = self.close(ends, places, Tracked(sums=False))
             least = min(least, move.peak)
             for floor, low, place in zip(floors, besides, places, strict=True):
                 most: dict[int, int] = {}
@@ -446,6 +446,9 @@ class _Around:
             else:
                 held[index] = 0
                 peak = max(peak, inside)
+            if end.leaving > 1 and tracked.sums:
+                together = self._meter.joined(f"{where}.concat", Concat(), (spot.inner,) * end.leaving)
+                sums = plus(sums, together)
             channels, *area = spot.inner
             leaving: Signature = ((channels * end.leaving, *area), "closed")
             before, last, same = last, leaving, False

@@ -10,7 +10,7 @@ from netwright.blocks import conv_bn_act
 from netwright.blocks.block import Block
 from netwright.errors import SpaceError
 from netwright.ir.memory import Fusion
-from netwright.ir.ops import Shape
+from netwright.ir.ops import Add, Concat, Shape
 from netwright.space import cell_memory as memories
 from netwright.space.cell_grammar import Cell, Slot, SlotKind
 from netwright.space.cell_memory import Bytes, CellMemory, Room, Term
@@ -282,16 +282,18 @@ class CellWalk:
             costs, profiles = [], []
             for geometry in self._geometries:
                 size = self._meter.bytes(geometry.inner)
+                place = f"{self._where}.{self._cell.name}.{node + 1}"
                 if combine == "add":
-                    costs.append(NOTHING)
+                    where = f"{place}.add"
+                    costs.append(self._meter.joined(where, Add(), (geometry.inner,) * terms))
                     profiles.append(Profile(size, -1, False, size))
                     continue
                 channels, *area = geometry.inner
                 wide = (channels * terms, *area)
-                where = f"{self._where}.{self._cell.name}.{node + 1}.{PROJECTION}"
-                found = self._meter.measure(where, projection(channels), (wide, "closed"))
+                found = self._meter.measure(f"{place}.{PROJECTION}", projection(channels), (wide, "closed"))
                 joined = size * terms
-                costs.append(found.sums)
+                together = self._meter.joined(f"{place}.concat", Concat(), (geometry.inner,) * terms)
+                costs.append(plus(together, found.sums))
                 profiles.append(Profile(joined, joined + found.profile.with_input, False, size))
             self._joined[key] = tuple(costs), tuple(profiles)
         return self._joined[key]

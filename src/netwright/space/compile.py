@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import Any, Protocol
 
 from netwright.errors import SpaceError, TooLargeError
+from netwright.ir.cost import COSTS
 from netwright.ir.dtype import find_dtype
 from netwright.ir.graph import Graph, GraphBuilder, Tensor
+from netwright.ir.latency import LATENCY, LatencyTable
 from netwright.ir.memory import MemoryModel, check_memory_model
 from netwright.space.architecture import Architecture
 from netwright.space.composite import Meter, Tracked
-from netwright.space.diagram import Diagram
+from netwright.space.diagram import SUMS, Diagram
 from netwright.space.explorer import Explorer
 from netwright.space.expression import Sequential, fingerprint
 from netwright.space.program import (
@@ -53,12 +55,14 @@ class ExpressionSpace:
         expression: the outermost ``sequential``.
         dtype: number format that weight bytes and memory are counted in.
         memory_model: see ``netwright.ir.memory.MemoryModel``.
+        latency: a table of measured times, or None; with one, latency is one more cost that adds up.
     """
 
     name: str
     expression: Sequential
     dtype: str = "int8"
     memory_model: MemoryModel = "standard"
+    latency: LatencyTable | None = None
 
     def __getstate__(self) -> dict[str, Any]:
         # What is compiled on first use is not sent to other processes: it is large and quickly made.
@@ -68,6 +72,16 @@ class ExpressionSpace:
     def id(self) -> str:
         """Name and short hash of the canonical expression."""
         return f"{self.name}-{fingerprint(self.expression)}"
+
+    @property
+    def sums(self) -> tuple[str, ...]:
+        """Names of the costs that add up over a network."""
+        return SUMS if self.latency is None else (*SUMS, LATENCY)
+
+    @property
+    def costs(self) -> tuple[str, ...]:
+        """Names of all costs that can be asked about and limited."""
+        return COSTS if self.latency is None else (*COSTS, LATENCY)
 
     @cached_property
     def program(self) -> Program:
@@ -126,8 +140,29 @@ class ExpressionSpace:
         """
         return self._explorer(Tracked(sums=False)).least_peak()
 
+    @cached_property
+    def operations(self) -> tuple[str, ...]:
+        """Whatever some architecture does that takes time: what a table of latency needs an entry for.
+
+        See ``netwright.ir.latency.describe_operation``.
+
+        Raises:
+            SpaceError: if some architecture cannot be built.
+            TooLargeError: if there are too many states to look at all.
+        """
+        seen: dict[str, None] = {}
+
+        def record(parts: Sequence[str]) -> int:
+            seen.update(dict.fromkeys(parts))
+            return 0
+
+        meter = Meter(self.dtype, self.memory_model, record)
+        Explorer(self.name, self.program, meter, Tracked(peak=False)).explore()
+        return tuple(seen)
+
     def _explorer(self, tracked: Tracked) -> Explorer:
-        return Explorer(self.name, self.program, Meter(self.dtype, self.memory_model), tracked)
+        time = None if self.latency is None else self.latency.of
+        return Explorer(self.name, self.program, Meter(self.dtype, self.memory_model, time), tracked)
 
     @cached_property
     def _diagrams(self) -> dict[Tracked, Diagram | TooLargeError]:
@@ -247,7 +282,12 @@ class ExpressionSpace:
 
 
 def compile_space(
-    expression: Sequential, name: str, *, dtype: str = "int8", memory_model: MemoryModel = "standard"
+    expression: Sequential,
+    name: str,
+    *,
+    dtype: str = "int8",
+    memory_model: MemoryModel = "standard",
+    latency: LatencyTable | None = None,
 ) -> ExpressionSpace:
     """Make a search space from an expression and check its decisions.
 
@@ -256,6 +296,7 @@ def compile_space(
         name: for people; the id adds a hash of the expression.
         dtype: number format that weight bytes and memory are counted in.
         memory_model: ``standard`` or ``inplace-depthwise``.
+        latency: a table of measured times, which makes latency a cost like the others.
 
     Raises:
         SpaceError: if the expression is not valid.
@@ -271,7 +312,7 @@ def compile_space(
         raise SpaceError(f"{name}: expected a sequential(..., input=...), got {expression!r}")
     find_dtype(dtype)
     check_memory_model(memory_model)
-    space = ExpressionSpace(name, expression, dtype, memory_model)
+    space = ExpressionSpace(name, expression, dtype, memory_model, latency)
     if not space.decisions:
         raise SpaceError(f"{name}: there is no choice in it; a space needs at least one decision")
     return space

@@ -7,7 +7,7 @@ once, and tells the calculus what each option adds to the costs of the whole net
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import Any, Protocol
@@ -17,8 +17,9 @@ from netwright.errors import GraphError, SpaceError
 from netwright.ir.cost import cost
 from netwright.ir.dtype import find_dtype
 from netwright.ir.graph import GraphBuilder, Tensor
+from netwright.ir.latency import LATENCY, describe_operation, operations
 from netwright.ir.memory import Fusion, MemoryModel, fuse
-from netwright.ir.ops import Shape
+from netwright.ir.ops import Op, Shape
 from netwright.space.architecture import Value
 from netwright.space.diagram import PEAK, SUMS
 
@@ -26,17 +27,17 @@ Signature = tuple[Shape, Fusion]
 """A tensor between two parts: its shape, and what may still be fused into its producer."""
 
 Sums = tuple[int, ...]
-"""Amounts of ``SUMS``."""
+"""Amounts of the costs that add up, see ``Meter.sums``; empty where all are nothing."""
 
-NOTHING: Sums = (0,) * len(SUMS)
+NOTHING: Sums = ()
 
 
 def plus(first: Sums, second: Sums, times: int = 1) -> Sums:
     """The first amounts and ``times`` the second."""
-    if second is NOTHING or not times:
+    if not second or not times:
         return first
-    if first is NOTHING and times == 1:
-        return second
+    if not first:
+        return second if times == 1 else tuple([times * b for b in second])
     return tuple([a + times * b for a, b in zip(first, second, strict=True)])
 
 
@@ -137,7 +138,7 @@ class Measured:
     """What a block costs behind a tensor.
 
     Attributes:
-        sums: amounts of ``SUMS``.
+        sums: amounts of the costs that add up.
         peak: peak memory of the block in a chain, in bytes.
         profile: its memory without that of its input.
         exit: the signature of its output.
@@ -155,12 +156,21 @@ class Meter:
     Args:
         dtype: number format of weight bytes and memory.
         memory_model: see ``netwright.ir.memory.MemoryModel``.
+        latency: the time of the operations of a block, if that is counted.
     """
 
-    def __init__(self, dtype: str, memory_model: MemoryModel) -> None:
+    def __init__(
+        self, dtype: str, memory_model: MemoryModel, latency: Callable[[Sequence[str]], int] | None = None
+    ) -> None:
         self._dtype = dtype
         self._model: MemoryModel = memory_model
+        self._latency = latency
         self._known: dict[Any, Measured] = {}
+
+    @property
+    def sums(self) -> tuple[str, ...]:
+        """The costs that add up."""
+        return SUMS if self._latency is None else (*SUMS, LATENCY)
 
     @property
     def memory_model(self) -> MemoryModel:
@@ -207,8 +217,29 @@ class Meter:
         held = own if alias else 0
         without = max((m.bytes - held for m in moments[last_read + 1 :]), default=-1)
         return Measured(
-            tuple(figures[name] for name in SUMS),
+            (*(figures[name] for name in SUMS), *self._timed(where, operations(graph))),
             figures[PEAK],
             Profile(with_input, without, alias, self.bytes(output.shape)),
             (output.shape, totals.fusable),
         )
+
+    def joined(self, where: str, op: Op, shapes: Sequence[Shape]) -> Sums:
+        """What it costs to bring tensors together by an op without weights.
+
+        Args:
+            where: the place, for messages.
+            op: an addition or a concatenation.
+            shapes: of the tensors.
+        """
+        if self._latency is None:
+            return NOTHING
+        output = op.output_shape(tuple(shapes))
+        return (*(0 for _ in SUMS), *self._timed(where, [describe_operation(op, shapes, output)]))
+
+    def _timed(self, where: str, parts: Sequence[str]) -> Sums:
+        if self._latency is None:
+            return ()
+        try:
+            return (self._latency(parts),)
+        except GraphError as error:
+            raise SpaceError(f"{where}: {error}") from None

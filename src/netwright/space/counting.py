@@ -9,17 +9,18 @@ from dataclasses import dataclass
 import numpy as np
 
 from netwright.errors import BudgetError, SpaceError, TooLargeError
-from netwright.ir.cost import COSTS, cost
+from netwright.ir.cost import cost
+from netwright.ir.latency import LATENCY
 from netwright.seeding import integer_below
 from netwright.space.architecture import Architecture
 from netwright.space.compile import ExpressionSpace
 from netwright.space.composite import Tracked
-from netwright.space.diagram import PEAK, SUMS, Diagram
+from netwright.space.diagram import PEAK, Diagram
 from netwright.space.fitting import Fitting, fit
 from netwright.space.frontier import extreme_path
 
 Budget = Mapping[str, int]
-"""Inclusive upper limits by name of the cost, see ``netwright.ir.cost.COSTS``."""
+"""Inclusive upper limits by name of the cost, see ``ExpressionSpace.costs``."""
 
 _TRIES = 100_000
 
@@ -68,7 +69,7 @@ def size(space: ExpressionSpace) -> int:
 
 def counting_diagram(space: ExpressionSpace) -> Diagram:
     """The smallest diagram of a space, for questions that costs do not matter to."""
-    return _of_expression(space).diagram_for(Tracked(sums=False, peak=False))
+    return of_expression(space).diagram_for(Tracked(sums=False, peak=False))
 
 
 def diagram_of(space: ExpressionSpace, costs: Collection[str]) -> Diagram:
@@ -78,10 +79,15 @@ def diagram_of(space: ExpressionSpace, costs: Collection[str]) -> Diagram:
         SpaceError: if the space is not made from an expression.
         TooLargeError: if it would be too large.
     """
-    return _of_expression(space).diagram_for(Tracked(any(name in SUMS for name in costs), PEAK in costs))
+    return of_expression(space).diagram_for(Tracked(any(name != PEAK for name in costs), PEAK in costs))
 
 
-def _of_expression(space: ExpressionSpace) -> ExpressionSpace:
+def of_expression(space: ExpressionSpace) -> ExpressionSpace:
+    """The space itself, if exact answers can be given about it.
+
+    Raises:
+        SpaceError: if it is opaque.
+    """
     if not isinstance(space, ExpressionSpace):
         raise SpaceError(
             f"space {getattr(space, 'id', space)!r}: exact answers need a space made from an expression; "
@@ -130,9 +136,12 @@ def costs_of(space: ExpressionSpace, architecture: Architecture) -> dict[str, in
     Raises:
         SpaceError: if it is not an architecture of this space.
     """
-    if _of_expression(space).composed:
+    if of_expression(space).composed:
         graph = space.to_graph(architecture)
-        return cost(graph, dtype=space.dtype, memory_model=space.memory_model).totals()
+        found = cost(graph, dtype=space.dtype, memory_model=space.memory_model).totals()
+        if space.latency is not None:
+            found[LATENCY] = path_costs(space, architecture, diagram_of(space, {LATENCY}))[LATENCY]
+        return found
     return path_costs(space, architecture, space.diagram)
 
 
@@ -143,7 +152,7 @@ def path_costs(space: ExpressionSpace, architecture: Architecture, diagram: Diag
         edge = next(edge for edge in diagram.nodes[index].edges if edge.option == option)
         sums = tuple(a + b for a, b in zip(sums, edge.sums, strict=True))
         peak = max(peak, edge.peak)
-    return {**dict(zip(SUMS, sums, strict=True)), PEAK: peak}
+    return {**dict(zip(diagram.names, sums, strict=True)), PEAK: peak}
 
 
 def count(space: ExpressionSpace, budget: Budget | None = None) -> Count:
@@ -160,7 +169,7 @@ def count(space: ExpressionSpace, budget: Budget | None = None) -> Count:
     Raises:
         BudgetError: if the budget names an unknown cost.
     """
-    limits = checked_limits(budget)
+    limits = checked_limits(space, budget)
     diagram = diagram_of(space, limits)
     upper = fit(diagram, limits, keep=False)
     if upper is None:
@@ -243,7 +252,7 @@ class FittingArchitectures:
 
 def fitting(space: ExpressionSpace, budget: Budget | None = None) -> FittingArchitectures:
     """Index the architectures that fit a budget; see ``FittingArchitectures``."""
-    limits = checked_limits(budget)
+    limits = checked_limits(space, budget)
     try:
         table = fit(diagram_of(space, limits), limits)
     except TooLargeError:
@@ -260,15 +269,15 @@ def extremes(space: ExpressionSpace, metric: str, budget: Budget | None = None) 
 
     Args:
         space: the space.
-        metric: one of ``netwright.ir.cost.COSTS``.
+        metric: one of ``space.costs``.
         budget: upper limits by cost, or None for all architectures.
 
     Raises:
         BudgetError: if nothing fits, or a cost is unknown.
         SpaceError: if there are too many trade-offs between the costs to follow exactly.
     """
-    checked_limits({metric: 0})
-    limits = checked_limits(budget)
+    checked_limits(space, {metric: 0})
+    limits = checked_limits(space, budget)
     found = []
     for largest in (False, True):
         extreme = extreme_path(diagram_of(space, {metric, *limits}), metric, limits, largest=largest)
@@ -283,33 +292,68 @@ def smallest(space: ExpressionSpace, metric: str) -> int:
 
     Exact, but for the peak memory of large spaces with cells, where it may be a lower bound.
     """
-    if metric == PEAK and _of_expression(space).composed:
+    if metric == PEAK and of_expression(space).composed:
         return space.least_peak[0]
     diagram = diagram_of(space, {metric})
     if metric == PEAK:
         return max(diagram.base_peak, diagram.best(metric, min)[diagram.root])
-    return diagram.least_total(SUMS.index(metric))
+    return diagram.least_total(diagram.term(metric))
+
+
+@dataclass(frozen=True, slots=True)
+class Shortfall:
+    """A limit that is too low.
+
+    Attributes:
+        metric: the cost.
+        limit: the limit.
+        least: what the smallest architecture needs: of all, or of those within the other limits.
+        alone: whether the limit is too low whatever the others are.
+        exact: whether the smallest needs just so much; else every one needs at least so much.
+    """
+
+    metric: str
+    limit: int
+    least: int
+    alone: bool
+    exact: bool
+
+
+def shortfalls(space: ExpressionSpace, budget: Budget) -> tuple[Shortfall, ...]:
+    """The limits to blame for it that nothing fits: those that are too low alone, else all that can be told.
+
+    What cannot be said of a cost (too many trade-offs, or the others contradict each other) is left out.
+    """
+    alone = []
+    for metric, limit in budget.items():
+        least = smallest(space, metric)
+        if least > limit:
+            exact = metric != PEAK or not space.composed or space.least_peak[1]
+            alone.append(Shortfall(metric, limit, least, True, exact))
+    if alone:
+        return tuple(alone)
+    together = []
+    for metric, limit in budget.items():
+        others = {name: bound for name, bound in budget.items() if name != metric}
+        with suppress(SpaceError):
+            extreme = extreme_path(diagram_of(space, {metric, *others}), metric, others, largest=False)
+            if extreme is not None:
+                together.append(Shortfall(metric, limit, extreme.value, False, True))
+    return tuple(together)
 
 
 def why_nothing_fits(space: ExpressionSpace, budget: Budget) -> str:
     """Say in one sentence what the smallest architecture needs and what the budget is."""
     total = f"none of the {size(space):,} architectures of {space.name} fits the budget"
-    for metric, limit in budget.items():
-        least = smallest(space, metric)
-        if least > limit:
-            bound = metric == PEAK and space.composed and not space.least_peak[1]
-            needs = "every one needs more than" if bound else "the smallest needs"
-            return f"{total}: {needs} {metric} {least - bound:,}; the budget is {limit:,}"
-    parts = []
-    for metric, limit in budget.items():
-        others = {name: bound for name, bound in budget.items() if name != metric}
-        with suppress(SpaceError):  # too many trade-offs to say it of this cost
-            diagram = diagram_of(space, {metric, *others})
-            extreme = extreme_path(diagram, metric, others, largest=False)
-            if extreme is not None:
-                parts.append(f"{metric} {extreme.value:,} at least, the budget is {limit:,}")
-    if not parts:
+    found = shortfalls(space, budget)
+    if not found:
         return f"{total}, although some fit each limit alone"
+    first = found[0]
+    if first.alone:
+        needs = "the smallest needs" if first.exact else "every one needs more than"
+        least = first.least - (not first.exact)
+        return f"{total}: {needs} {first.metric} {least:,}; the budget is {first.limit:,}"
+    parts = [f"{one.metric} {one.least:,} at least, the budget is {one.limit:,}" for one in found]
     return f"{total}: those within the other limits need " + "; ".join(parts)
 
 
@@ -344,14 +388,15 @@ def architecture_of(space: ExpressionSpace, path: list[tuple[int, int]]) -> Arch
     )
 
 
-def checked_limits(budget: Budget | None) -> dict[str, int]:
+def checked_limits(space: ExpressionSpace, budget: Budget | None) -> dict[str, int]:
     """A budget as a dictionary.
 
     Raises:
         BudgetError: if it names an unknown cost.
     """
-    limits = dict(budget or {})
+    known, limits = of_expression(space).costs, dict(budget or {})
     for name in limits:
-        if name not in COSTS:
-            raise BudgetError(f"budget: expected limits on some of {COSTS}, got {name!r}")
+        if name not in known:
+            hint = "; give the space a latency table" if name == LATENCY else ""
+            raise BudgetError(f"budget: expected limits on some of {known}, got {name!r}{hint}")
     return limits

@@ -22,7 +22,7 @@ from netwright.errors import BudgetError, SpaceError
 from netwright.space.architecture import Value
 from netwright.space.compile import ExpressionSpace
 from netwright.space.counting import Budget, Count, checked_limits, why_nothing_fits
-from netwright.space.diagram import SUMS, Diagram
+from netwright.space.diagram import Diagram
 from netwright.space.distributions import Distribution
 from netwright.space.fitting import binding_limits, within_peak
 from netwright.space.segments import counted_within, segments_of
@@ -159,13 +159,13 @@ def design(
     >>> dict(found.best.settings), found.best.mean, len(found.ranked)
     ({'resolution': 8, 'width': 8}, (2560.0, 2560.0), 4)
     """
-    if metric not in SUMS:
-        raise SpaceError(f"metric: expected one of {', '.join(SUMS)}, got {metric!r}")
-    limits = checked_limits(budget)
+    if metric not in space.sums:
+        raise SpaceError(f"metric: expected one of {', '.join(space.sums)}, got {metric!r}")
+    limits = checked_limits(space, budget)
     chosen = global_decisions(space, names)
     ranked, empty = [], []
     for settings, diagram in _sub_diagrams(space, chosen):
-        found = _measured(settings, diagram, limits, SUMS.index(metric))
+        found = _measured(settings, diagram, limits, diagram.term(metric))
         if found is None:
             empty.append(settings)
         else:
@@ -208,8 +208,8 @@ def _measured(
     reduced, binding = binding_limits(diagram, limits)
     if reduced is None or peaked is None:
         return None
-    most = reduced.base_sums[term] + reduced.best(SUMS[term], max)[reduced.root]
-    most = min(most, limits.get(SUMS[term], most))
+    most = reduced.base_sums[term] + reduced.best(reduced.names[term], max)[reduced.root]
+    most = min(most, limits.get(diagram.names[term], most))
     others = [(index, limit) for index, limit in binding if index != term]
     found = _by_segments(reduced, others, term, most) or _distribution(reduced, others, term, most)
     if not binding:
@@ -248,7 +248,7 @@ def _by_segments(
         counted_within(segments, limit - diagram.base_sums[index], beyond, round_up=round_up)
         for round_up in (True, False)
     )
-    return Distribution(SUMS[term], values, lower, upper, complete=False)
+    return Distribution(diagram.names[term], values, lower, upper, complete=False)
 
 
 def _distribution(diagram: Diagram, others: Sequence[tuple[int, int]], term: int, most: int) -> Distribution:
@@ -267,9 +267,9 @@ def _distribution(diagram: Diagram, others: Sequence[tuple[int, int]], term: int
 
     upper = counted(tabulate(chosen, keep=False))
     if exact:
-        return Distribution(SUMS[term], values, upper, upper, complete)
+        return Distribution(diagram.names[term], values, upper, upper, complete)
     rounded, _ = plan(diagram, asked, round_up=True, keep=False, share=SHARE)
-    return Distribution(SUMS[term], values, counted(tabulate(rounded, keep=False)), upper, complete)
+    return Distribution(diagram.names[term], values, counted(tabulate(rounded, keep=False)), upper, complete)
 
 
 def _clipped(found: Distribution, free: Distribution, fitting: Count, size: int) -> Distribution:
@@ -318,7 +318,7 @@ def _moments(diagram: Diagram, term: int, index: int, limit: int) -> tuple[Count
     )
     low, high = (
         diagram.least_total(term),
-        diagram.base_sums[term] + diagram.best(SUMS[term], max)[diagram.root],
+        diagram.base_sums[term] + diagram.best(diagram.names[term], max)[diagram.root],
     )
     if exact and most_paths < 2**53:
         fitting = Count(int(most_paths), int(most_paths))
@@ -341,7 +341,7 @@ def _moments(diagram: Diagram, term: int, index: int, limit: int) -> tuple[Count
 
 def _grid(diagram: Diagram, index: int, limit: int) -> tuple[int, int]:
     """The greatest common divisor of a sum's differences, and what the limit leaves for them."""
-    least = diagram.best(SUMS[index], min)
+    least = diagram.best(diagram.names[index], min)
     unit = gcd(
         *(
             edge.sums[index] + least[edge.child] - least[number]
@@ -356,7 +356,7 @@ def _within(
     diagram: Diagram, term: int, index: int, room: int, unit: int, *, round_up: bool
 ) -> tuple[float, float]:
     """Number of paths within the limit on one sum, and the total of another sum over these."""
-    least = diagram.best(SUMS[index], min)
+    least = diagram.best(diagram.names[index], min)
     cells = room // unit + 1
     tables: list[tuple[_Array, _Array]] = []
     for number, node in enumerate(diagram.nodes):

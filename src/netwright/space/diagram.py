@@ -10,7 +10,7 @@ however many paths there are: elimination of the decisions one by one, in the or
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import NamedTuple
 
@@ -20,7 +20,7 @@ PEAK = "peak_activation_bytes"
 """The cost of which a path has the maximum."""
 
 SUMS = tuple(name for name in COSTS if name != PEAK)
-"""Costs that add up along a path: macs, params, weight bytes."""
+"""Costs that add up along a path in every space: macs, params, weight bytes."""
 
 
 class Edge(NamedTuple):
@@ -29,7 +29,7 @@ class Edge(NamedTuple):
     Attributes:
         option: index among the decision's options.
         child: index of the node that follows.
-        sums: what it adds to each of ``SUMS``.
+        sums: what it adds to each of the diagram's ``names``.
         peak: peak memory of what it settles, in bytes.
     """
 
@@ -55,11 +55,17 @@ class Diagram:
         nodes: see above.
         base_sums: costs of what is settled before the first decision.
         base_peak: its peak memory in bytes.
+        names: the costs that add up: ``SUMS``, and latency where the space has a table of it.
     """
 
     nodes: tuple[DiagramNode, ...]
     base_sums: tuple[int, ...]
     base_peak: int
+    names: tuple[str, ...] = SUMS
+
+    def term(self, metric: str) -> int:
+        """Index of a cost among the sums."""
+        return self.names.index(metric)
 
     @property
     def root(self) -> int:
@@ -93,7 +99,7 @@ class Diagram:
             )
             for old in sorted(reached)
         )
-        return Diagram(nodes, self.base_sums, self.base_peak)
+        return replace(self, nodes=nodes)
 
     def conditioned(self, option: int) -> Diagram | None:
         """The diagram with only one option of its first decision."""
@@ -115,7 +121,7 @@ class Diagram:
 
     def least_total(self, term: int) -> int:
         """The smallest sum of a cost over all paths."""
-        return self.base_sums[term] + self.best(SUMS[term], min)[self.root]
+        return self.base_sums[term] + self.best(self.names[term], min)[self.root]
 
     @cached_property
     def counts(self) -> list[int]:
@@ -134,7 +140,7 @@ class Diagram:
             elif metric == PEAK:
                 values.append(pick(max(edge.peak, values[edge.child]) for edge in node.edges))
             else:
-                term = SUMS.index(metric)
+                term = self.term(metric)
                 values.append(pick(edge.sums[term] + values[edge.child] for edge in node.edges))
         return values
 
@@ -155,7 +161,7 @@ class Diagram:
         """Group the nodes below which the chosen sums are distributed alike.
 
         Args:
-            terms: indices into ``SUMS``.
+            terms: indices into ``names``.
 
         Returns:
             For every node the index of its class; classes are numbered children first. For example the

@@ -12,11 +12,10 @@ from functools import partial
 from types import MappingProxyType
 
 from netwright.errors import SpaceError, TooLargeError
-from netwright.ir.cost import COSTS
 from netwright.space.architecture import Architecture, Value
 from netwright.space.compile import ExpressionSpace
 from netwright.space.counting import architecture_of, costs_of, counting_diagram, diagram_of
-from netwright.space.diagram import PEAK, SUMS, Diagram, Edge
+from netwright.space.diagram import PEAK, Diagram, Edge
 from netwright.space.program import Decision
 
 WORDS: Mapping[str, str] = MappingProxyType(
@@ -161,7 +160,7 @@ def vary(space: ExpressionSpace, dimension: str) -> Variation:
             f"dimension: {space.name} has no decision about {dimension!r}; expected one of {', '.join(known)}"
         )
     chosen = {space.decisions.index(decision) for decision in known[dimension]}
-    diagrams = {metric: _diagram(space, metric) for metric in COSTS}
+    diagrams = {metric: _diagram(space, metric) for metric in space.costs}
     middle = [(len(decision.options) - 1) // 2 for decision in space.decisions]
     reference = _nearest(space, middle, chosen)
     rows = []
@@ -233,7 +232,7 @@ def _range(diagram: Diagram, metric: str, chosen: Collection[int], option: int) 
     least, most = (restricted.best(metric, pick)[restricted.root] for pick in (min, max))
     if metric == PEAK:
         return Range(max(restricted.base_peak, least), max(restricted.base_peak, most))
-    base = restricted.base_sums[SUMS.index(metric)]
+    base = restricted.base_sums[restricted.term(metric)]
     return Range(base + least, base + most)
 
 

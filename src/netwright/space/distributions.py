@@ -20,7 +20,7 @@ import numpy as np
 from netwright.errors import BudgetError, SpaceError
 from netwright.space.compile import ExpressionSpace
 from netwright.space.counting import Budget, checked_limits, diagram_of, why_nothing_fits
-from netwright.space.diagram import PEAK, SUMS, Diagram
+from netwright.space.diagram import PEAK, Diagram
 from netwright.space.fitting import binding_limits, conditioned_parts, fit
 from netwright.space.tables import plan, tabulate
 
@@ -102,7 +102,7 @@ def distribution(
 
     Args:
         space: the space.
-        metric: one of ``netwright.ir.cost.COSTS``.
+        metric: one of ``space.costs``.
         budget: upper limits by cost, or None for all architectures.
         points: number of values at which it is asked for, at most.
 
@@ -120,13 +120,13 @@ def distribution(
     """
     if points < 2:
         raise SpaceError(f"points: expected at least 2, got {points}")
-    checked_limits({metric: 0})
-    limits = checked_limits(budget)
+    checked_limits(space, {metric: 0})
+    limits = checked_limits(space, budget)
     diagram = diagram_of(space, {metric, *limits})
     found = (
         _of_peak(diagram, limits, points)
         if metric == PEAK
-        else _of_sum(diagram, SUMS.index(metric), limits, points)
+        else _of_sum(diagram, diagram.term(metric), limits, points)
     )
     if found is None or not found.upper[-1]:
         raise BudgetError(why_nothing_fits(space, limits))
@@ -138,8 +138,8 @@ def _of_sum(diagram: Diagram, term: int, limits: dict[str, int], points: int) ->
     if reduced is None:
         return None
     least = reduced.least_total(term)
-    most = reduced.base_sums[term] + reduced.best(SUMS[term], max)[reduced.root]
-    own = limits.get(SUMS[term])
+    most = reduced.base_sums[term] + reduced.best(reduced.names[term], max)[reduced.root]
+    own = limits.get(diagram.names[term])
     most = most if own is None else min(most, own)
     asked = [(index, limit) for index, limit in binding if index != term] + [(term, most)]
     parts = [
@@ -157,7 +157,7 @@ def _of_sum(diagram: Diagram, term: int, limits: dict[str, int], points: int) ->
     values, complete = _grid(least, most, unit, points)
     upper = tuple(sum(table.within(term, value) for table in upper_tables) for value in values)
     if exact:
-        return Distribution(SUMS[term], values, upper, upper, complete)
+        return Distribution(diagram.names[term], values, upper, upper, complete)
     lower_tables = [
         tabulate(plan(part, asked, round_up=True, keep=False, share=1 / len(parts))[0], keep=False)
         for part in parts
@@ -167,7 +167,7 @@ def _of_sum(diagram: Diagram, term: int, limits: dict[str, int], points: int) ->
         # Without other limits the whole space is known to be within the largest value.
         lower = (*lower[:-1], reduced.counts[reduced.root])
         upper = (*upper[:-1], reduced.counts[reduced.root])
-    return Distribution(SUMS[term], values, lower, upper, complete)
+    return Distribution(diagram.names[term], values, lower, upper, complete)
 
 
 def _grid(least: int, most: int, unit: int, points: int) -> tuple[tuple[int, ...], bool]:

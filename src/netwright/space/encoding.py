@@ -15,12 +15,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from netwright.errors import BudgetError, SpaceError, TooLargeError
-from netwright.ir.cost import COSTS
 from netwright.space.architecture import Architecture
 from netwright.space.compile import ExpressionSpace, SearchSpace
-from netwright.space.counting import counting_diagram, diagram_of
-from netwright.space.diagram import PEAK, SUMS, Diagram
-from netwright.space.layers import INACTIVE, SETTLED, Integers, Layer, layers_of
+from netwright.space.counting import counting_diagram, diagram_of, of_expression
+from netwright.space.diagram import PEAK, Diagram
+from netwright.space.layers import INACTIVE, PEAKS, SETTLED, Integers, Layer, layers_of
 from netwright.space.program import Decision
 
 Rows = NDArray[Any]
@@ -111,7 +110,9 @@ def decode(space: SearchSpace, rows: ArrayLike) -> list[Architecture]:
     ]
 
 
-def costs(space: ExpressionSpace, rows: ArrayLike, metrics: Sequence[str] = COSTS) -> dict[str, Integers]:
+def costs(
+    space: ExpressionSpace, rows: ArrayLike, metrics: Sequence[str] | None = None
+) -> dict[str, Integers]:
     """The exact costs of many architectures at once.
 
     Making the tables takes a part of a second; for many calls make them once: ``row_costs(space)(rows)``.
@@ -119,7 +120,7 @@ def costs(space: ExpressionSpace, rows: ArrayLike, metrics: Sequence[str] = COST
     Args:
         space: a space made from an expression.
         rows: ``(N, decisions)`` integers, see ``encode``.
-        metrics: some of ``netwright.ir.cost.COSTS``.
+        metrics: some of ``space.costs``; all by default.
 
     Returns:
         For each metric ``(N,)`` int64, in the order asked for.
@@ -137,17 +138,19 @@ def costs(space: ExpressionSpace, rows: ArrayLike, metrics: Sequence[str] = COST
     return row_costs(space, metrics)(rows)
 
 
-def row_costs(space: ExpressionSpace, metrics: Sequence[str] = COSTS) -> RowCosts:
+def row_costs(space: ExpressionSpace, metrics: Sequence[str] | None = None) -> RowCosts:
     """Make the tables that ``costs`` looks into, for many calls.
 
     Raises:
         TooLargeError: if there would be too many entries; ask for the sums or the peak alone then.
         BudgetError: if a metric is unknown.
     """
+    known = of_expression(space).costs
+    metrics = known if metrics is None else metrics
     for name in metrics:
-        if name not in COSTS:
-            raise BudgetError(f"costs: expected some of {COSTS}, got {name!r}")
-    sums = tuple(name for name in metrics if name in SUMS)
+        if name not in known:
+            raise BudgetError(f"costs: expected some of {known}, got {name!r}")
+    sums = tuple(name for name in metrics if name != PEAK)
     try:
         groups = [(tuple(metrics), diagram_of(space, metrics))]
     except TooLargeError:
@@ -204,7 +207,7 @@ class _Walkers:
         self.costs(rows, ())
 
     def costs(self, rows: Rows, metrics: tuple[str, ...]) -> dict[str, Integers]:
-        wanted = [len(SUMS) if name == PEAK else SUMS.index(name) for name in metrics]
+        wanted = [PEAKS if name == PEAK else self._diagram.term(name) for name in metrics]
         found = np.empty((len(wanted), len(rows)), dtype=np.int64)
         for start in range(0, len(rows), CHUNK):
             self._walk(rows[start : start + CHUNK], start, wanted, found[:, start : start + CHUNK])
@@ -212,7 +215,7 @@ class _Walkers:
             if name == PEAK:
                 np.maximum(found[number], self._diagram.base_peak, out=found[number])
             else:
-                found[number] += self._diagram.base_sums[SUMS.index(name)]
+                found[number] += self._diagram.base_sums[self._diagram.term(name)]
         return dict(zip(metrics, found, strict=True))
 
     def _walk(self, rows: Rows, start: int, wanted: list[int], found: Integers) -> None:
@@ -230,7 +233,7 @@ class _Walkers:
             index += _codes(layer, values)
             for number, term in enumerate(wanted):
                 amounts[term].take(index, out=amount, mode="clip")
-                if term == len(SUMS):
+                if term == PEAKS:
                     np.maximum(found[number], amount, out=found[number])
                 else:
                     found[number] += amount

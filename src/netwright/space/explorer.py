@@ -69,7 +69,7 @@ class Explorer:
             pending += [child for _, child, _, _ in edges[state] if child not in edges]
             if len(edges) > self._limit:
                 raise self._too_large(state)
-        return Diagram(self._numbered(edges), *self._wanted(base_sums, base_peak))
+        return Diagram(self._numbered(edges), *self._wanted(base_sums, base_peak), self._meter.sums)
 
     def least_peak(self) -> tuple[int, bool]:
         """The smallest peak memory of all paths, in bytes, and whether it is exact.
@@ -97,7 +97,8 @@ class Explorer:
         raise SpaceError(f"{self._name}: there is no architecture in it")
 
     def _wanted(self, sums: Sums, peak: int) -> tuple[Sums, int]:
-        return sums if self._tracked.sums else NOTHING, peak if self._tracked.peak else 0
+        nothing = (0,) * len(self._meter.sums)
+        return (sums or nothing) if self._tracked.sums else nothing, peak if self._tracked.peak else 0
 
     def _numbered(self, edges: Mapping[_State, list[_Option]]) -> tuple[DiagramNode, ...]:
         ordered = sorted(edges, key=self._position)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from netwright.space.diagram import PEAK, SUMS, Diagram, DiagramNode, Edge
+from netwright.space.diagram import PEAK, Diagram, DiagramNode, Edge
 from netwright.space.tables import CompletionTables, plan, tabulate
 
 UNFOLDED_LIMIT = 20_000
@@ -64,12 +64,12 @@ def binding_limits(
     """Reduce a diagram to edges that are on a path within each single limit.
 
     Returns:
-        The reduced diagram, or None if nothing is left, and ``(index into SUMS, limit)`` for those
+        The reduced diagram, or None if nothing is left, and ``(index of a sum, limit)`` for those
         limits on sums that some path of it exceeds.
     """
     found = within_peak(diagram, limits)
     binding: list[tuple[int, int]] = []
-    for index, name in enumerate(SUMS):
+    for index, name in enumerate(diagram.names):
         if name not in limits or found is None:
             continue
         limit = limits[name]
@@ -135,8 +135,8 @@ def _unfolded(diagram: Diagram, binding: Sequence[tuple[int, int]]) -> tuple[boo
     Returns:
         Whether that takes few enough nodes, and then the diagram of what fits, None if nothing does.
     """
-    least = [diagram.best(SUMS[index], min) for index, _ in binding]
-    most = [diagram.best(SUMS[index], max) for index, _ in binding]
+    least = [diagram.best(diagram.names[index], min) for index, _ in binding]
+    most = [diagram.best(diagram.names[index], max) for index, _ in binding]
     start = tuple(limit - diagram.base_sums[index] for index, limit in binding)
     rooms: list[dict[tuple[int | None, ...], None]] = [{} for _ in diagram.nodes]
 
@@ -181,7 +181,7 @@ def _unfolded(diagram: Diagram, binding: Sequence[tuple[int, int]]) -> tuple[boo
                 nodes.append(DiagramNode(here.decision, tuple(edges)))
     if (diagram.root, first) not in number:
         return True, None
-    return True, Diagram(tuple(nodes), diagram.base_sums, diagram.base_peak)
+    return True, replace(diagram, nodes=tuple(nodes))
 
 
 def conditioned_parts(diagram: Diagram, terms: Sequence[int]) -> tuple[Diagram, ...]:

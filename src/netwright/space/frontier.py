@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from netwright.errors import SpaceError
-from netwright.space.diagram import PEAK, SUMS, Diagram
+from netwright.space.diagram import PEAK, Diagram
 from netwright.space.fitting import binding_limits
 
 LABEL_LIMIT = 1_000_000
@@ -57,10 +57,10 @@ def extreme_path(
         return None
     if not largest:
         # What is to be small anyway needs no limit of its own, unless nothing is within it.
-        binding = [(index, limit) for index, limit in binding if SUMS[index] != metric]
+        binding = [(index, limit) for index, limit in binding if diagram.names[index] != metric]
     if not binding:
         return _plain(reduced, metric, max if largest else min)
-    if len(binding) == 1 and SUMS[binding[0][0]] == metric:
+    if len(binding) == 1 and diagram.names[binding[0][0]] == metric:
         return _largest_sum(reduced, *binding[0])
     found = _Frontier(reduced, metric, binding, largest).extreme()
     own = limits.get(metric)
@@ -71,7 +71,7 @@ def _plain(diagram: Diagram, metric: str, pick: Callable[[Iterator[int]], int]) 
     values = diagram.best(metric, pick)
     path = []
     index = diagram.root
-    term = -1 if metric == PEAK else SUMS.index(metric)
+    term = -1 if metric == PEAK else diagram.term(metric)
     while (node := diagram.nodes[index]).decision >= 0:
         edge = next(
             edge
@@ -121,7 +121,7 @@ class _Frontier:
         self._diagram = diagram
         self._peak = metric == PEAK
         self._sign = -1 if largest else 1
-        self._term = -1 if self._peak else SUMS.index(metric)
+        self._term = -1 if self._peak else diagram.term(metric)
         self._binding = tuple((index, limit) for index, limit in binding)
         self._arrivals = [diagram.cheapest_arrivals(index) for index, _ in self._binding]
         self._back: list[_Array] = []

@@ -13,15 +13,15 @@ from heapq import heapify, heappop, heappush
 import numpy as np
 from numpy.typing import NDArray
 
-from netwright.space.diagram import SUMS, Diagram
+from netwright.space.diagram import Diagram
 
 Integers = NDArray[np.int64]
 
-SETTLED = len(SUMS) + 1
-"""Index, among the amounts of a layer, of the number of decisions that were settled; before it stand the
-sums, then the peak."""
+SETTLED = -1
+"""Index, among the amounts of a layer, of the number of decisions that were settled."""
 
-AMOUNTS = SETTLED + 1
+PEAKS = -2
+"""Index of the peak, which stands before it, behind the sums."""
 
 INACTIVE = -1
 """What a row has in the column of a decision that is not active."""
@@ -36,7 +36,7 @@ class Layer:
         widths: options + 1 of each column.
         following: ``(nodes + 1, codes)``, the node after it, as an index among those of the next layer; the
             last index, in every layer, is for rows that lost their way.
-        amounts: ``(AMOUNTS, nodes + 1, codes)``, what that adds.
+        amounts: ``(sums + 2, nodes + 1, codes)``, what that adds: sums, peak, decisions.
     """
 
     columns: tuple[int, ...]
@@ -53,13 +53,12 @@ class Layer:
         """This layer and the next one as one layer."""
         shape = (len(self.following), self.codes * other.codes)
         amounts = self.amounts[:, :, :, None] + other.amounts[:, self.following]
-        peak = len(SUMS)
-        amounts[peak] = np.maximum(self.amounts[peak][:, :, None], other.amounts[peak][self.following])
+        amounts[PEAKS] = np.maximum(self.amounts[PEAKS][:, :, None], other.amounts[PEAKS][self.following])
         return Layer(
             self.columns + other.columns,
             self.widths + other.widths,
             other.following[self.following].reshape(shape),
-            amounts.reshape(AMOUNTS, *shape),
+            amounts.reshape(len(amounts), *shape),
         )
 
 
@@ -96,7 +95,7 @@ def _edges(diagram: Diagram) -> _Edges:
         for edge in node.edges
     ]
     table = np.array(rows, dtype=np.int64).T
-    return _Edges(table[0], table[1], table[2], table[3 : 3 + len(SUMS)], table[3 + len(SUMS)])
+    return _Edges(table[0], table[1], table[2], table[3:-1], table[-1])
 
 
 def steps_of(diagram: Diagram) -> Steps:
@@ -182,9 +181,9 @@ def layers_of(diagram: Diagram, widths: list[int], most: int) -> tuple[Layer, ..
         following[:-1][passing] = local[here[passing]][:, None]
         codes = edges.option[own] + 1
         following[rows, codes] = local[edges.child[own]]
-        amounts = np.zeros((AMOUNTS, *following.shape), dtype=np.int64)
-        amounts[: len(SUMS), rows, codes] = edges.sums[:, own]
-        amounts[len(SUMS), rows, codes] = edges.peak[own]
+        amounts = np.zeros((len(diagram.names) + 2, *following.shape), dtype=np.int64)
+        amounts[:PEAKS, rows, codes] = edges.sums[:, own]
+        amounts[PEAKS, rows, codes] = edges.peak[own]
         amounts[SETTLED, rows, codes] = 1
         layer = Layer((column,), (widths[column],), following, amounts)
         if layers and layers[-1].following.size * layer.codes <= most:

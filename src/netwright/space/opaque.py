@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from math import log, prod, sqrt
 
 import numpy as np
@@ -22,7 +23,7 @@ from netwright.ir.memory import MemoryModel
 from netwright.seeding import integer_below, rng_for
 from netwright.space.architecture import Architecture
 from netwright.space.compile import ExpressionSpace, SearchSpace
-from netwright.space.counting import Budget, Extreme, size, unrank
+from netwright.space.counting import Budget, Extreme, costs_of, size, unrank
 
 SAMPLES = 1000
 
@@ -112,7 +113,7 @@ def estimate_size(
     Raises:
         SpaceError: if samples or confidence make no sense.
     """
-    _check(samples, confidence)
+    _check(space, samples, confidence)
     if isinstance(space, ExpressionSpace):
         known = float(size(space))
         return Estimate(known, known, known, 1.0, 0)
@@ -145,7 +146,7 @@ def estimate_count(
         SpaceError: if samples or confidence make no sense.
         BudgetError: if the budget names an unknown cost.
     """
-    _check(samples, confidence, *budget)
+    _check(space, samples, confidence, *budget)
     found = _looks(space, samples, seed, _counted(space, dtype, memory_model))
     hits = sum(
         architecture is not None and all(costs[name] <= limit for name, limit in budget.items())
@@ -170,7 +171,7 @@ def estimate_distribution(
 
     Args:
         space: an opaque space, or one made from an expression.
-        metric: one of ``netwright.ir.cost.COSTS``.
+        metric: one of ``netwright.ir.cost.COSTS``, or of ``space.costs``.
         budget: inclusive upper limits by cost, or None.
         samples: number of draws; those that are no architectures or do not fit tell nothing.
         seed: of the draws.
@@ -212,7 +213,7 @@ def estimate_extremes(
 
     Args:
         space: an opaque space, or one made from an expression.
-        metric: one of ``netwright.ir.cost.COSTS``.
+        metric: one of ``netwright.ir.cost.COSTS``, or of ``space.costs``.
         budget: inclusive upper limits by cost, or None.
         samples: number of draws; those that are no architectures or do not fit tell nothing.
         seed: of the draws.
@@ -282,14 +283,15 @@ def _share_of(total: int, hits: int, samples: int, confidence: float) -> Estimat
     return Estimate(total * (hits / samples), total * lower, total * upper, confidence, samples)
 
 
-def _check(samples: int, confidence: float, *metrics: str) -> None:
+def _check(space: SearchSpace, samples: int, confidence: float, *metrics: str) -> None:
     if samples < 1:
         raise SpaceError(f"samples: expected at least 1, got {samples}")
     if not 0 < confidence < 1:
         raise SpaceError(f"confidence: expected more than 0 and less than 1, got {confidence}")
+    known = space.costs if isinstance(space, ExpressionSpace) else COSTS
     for metric in metrics:
-        if metric not in COSTS:
-            raise BudgetError(f"estimate: expected some of {COSTS}, got {metric!r}")
+        if metric not in known:
+            raise BudgetError(f"estimate: expected some of {known}, got {metric!r}")
 
 
 def _seen(
@@ -303,7 +305,7 @@ def _seen(
 ) -> list[tuple[int, Architecture]]:
     """The value of every draw that is an architecture and fits."""
     limits = dict(budget or {})
-    _check(samples, confidence, metric, *limits)
+    _check(space, samples, confidence, metric, *limits)
     seen = [
         (costs[metric], architecture)
         for architecture, costs in _looks(space, samples, seed, costs_of)
@@ -332,7 +334,7 @@ def _built(space: SearchSpace) -> _Costs:
 
 def _counted(space: SearchSpace, dtype: str, memory_model: MemoryModel) -> _Costs:
     if isinstance(space, ExpressionSpace):
-        dtype, memory_model = space.dtype, space.memory_model
+        return partial(costs_of, space)
     return lambda architecture: cost(
         space.to_graph(architecture), dtype=dtype, memory_model=memory_model
     ).totals()

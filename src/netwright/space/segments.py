@@ -54,7 +54,7 @@ def segments_of(diagram: Diagram, index: int, term: int) -> list[Segment] | None
 
     Args:
         diagram: the diagram; what it settles before its first decision is not in the segments.
-        index: the sum that is limited, as an index into ``SUMS``.
+        index: the sum that is limited, as an index into the diagram's ``names``.
         term: the other sum.
 
     Returns:

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from math import gcd, prod
 
-from netwright.space.diagram import SUMS, Diagram, Edge
+from netwright.space.diagram import Diagram, Edge
 
 WORK_LIMIT = 300_000_000
 """Bytes of tables that one pass may add up: some tenths of a second."""
@@ -30,7 +30,7 @@ class Term:
     """A limited sum on its grid, in *reduced* costs: what an edge costs beyond the cheapest way on.
 
     Attributes:
-        index: which of ``SUMS``.
+        index: which of the diagram's sums.
         unit: width of a grid cell.
         room: remaining budget at the root, in cells.
         least: cheapest completion of each node.
@@ -111,7 +111,7 @@ def plan(
 
     Args:
         diagram: the diagram.
-        binding: ``(index into SUMS, limit)`` of the limited sums.
+        binding: ``(index of a sum, limit)`` of the limited sums.
         round_up: whether costs are rounded up to the grid rather than down.
         keep: whether all tables are kept at once.
         share: part of ``WORK_LIMIT`` and ``MEMORY_LIMIT`` that may be used.
@@ -136,7 +136,7 @@ def plan(
 
 
 def _finest(diagram: Diagram, index: int, limit: int, round_up: bool) -> Term:
-    least = diagram.best(SUMS[index], min)
+    least = diagram.best(diagram.names[index], min)
     room = limit - diagram.base_sums[index] - least[diagram.root]
     term = Term(index, 1, room, least, round_up)
     unit = gcd(*(term.reduced(n, edge) for n, node in enumerate(diagram.nodes) for edge in node.edges))
@@ -200,7 +200,7 @@ class CompletionTables:
         """How many paths are within the limits and within a smaller one on a single cost.
 
         Args:
-            index: which of ``SUMS``; one of the plan's terms.
+            index: which of the sums; one of the plan's terms.
             limit: the smaller limit.
         """
         plan, root = self.plan, self.plan.diagram.root

@@ -15,7 +15,7 @@ from netwright.blocks import resize_relu_conv_bn
 from netwright.blocks.block import Block
 from netwright.errors import SpaceError
 from netwright.ir.graph import GraphBuilder, Tensor
-from netwright.ir.ops import Shape
+from netwright.ir.ops import Concat, Shape
 from netwright.space.architecture import Value
 from netwright.space.cell_grammar import Cell, SettledNode, check_cell, settled_nodes
 from netwright.space.cell_memory import Bytes
@@ -207,13 +207,7 @@ class TrellisWalk:
         inner: list[Shape] = [(width << level, *size) for level, size in enumerate(self._sizes)]
         self._inner = inner
         self._walks: dict[Bytes, CellWalk] = {}
-        self._exits: list[Signature] = []
-        body = trellis.body
-        if isinstance(body, Cell):
-            leaving = len(body.nodes) if body.output == "all" else 1
-            self._exits = [((shape[0] * leaving, *shape[1:]), "closed") for shape in inner]
-        else:
-            self._exits = [self._placed(level).exit for level in range(trellis.levels)]
+        self._exits: dict[int, Signature] = {}
         self._steps: dict[Any, tuple[Sums, int, int]] = {}
 
     def begin(self) -> Move:
@@ -267,7 +261,7 @@ class TrellisWalk:
             decision = self._trellis.level_name(layer + 1)
             return Move(_TrellisState(layer, decision, after, None), sums, peak, ends=False)
         if isinstance(self._trellis.body, Block):
-            return Move(self._exits[level], sums, peak, ends=True)
+            return Move(self._exit(level), sums, peak, ends=True)
         # What is in front of the last layer does not matter any more.
         after = replace(after, before=-1)
         inner, costs = self._cell(after).begin()
@@ -285,7 +279,7 @@ class TrellisWalk:
             end = walk.end(inner)
             totals = [high + b for high, b in zip(end.peaks, path.beside, strict=True) if b >= 0]
             peak = max(peak, *totals, path.prepared if end.first_used else 0)
-        return Move(self._exits[path.last], sums, peak, ends=True)
+        return Move(self._exit(path.last), sums, peak, ends=True)
 
     def _weighted(self, path: _Path, costs: Costs) -> Sums:
         sums = NOTHING
@@ -294,8 +288,19 @@ class TrellisWalk:
                 sums = plus(sums, added, times)
         return sums
 
+    def _exit(self, level: int) -> Signature:
+        """The output of a layer at a level; of a level that no path reaches it is never asked."""
+        if level not in self._exits:
+            body, shape = self._trellis.body, self._inner[level]
+            if isinstance(body, Cell):
+                leaving = len(body.nodes) if body.output == "all" else 1
+                self._exits[level] = ((shape[0] * leaving, *shape[1:]), "closed")
+            else:
+                self._exits[level] = self._placed(level).exit
+        return self._exits[level]
+
     def _source(self, level: int) -> Shape:
-        return self._entry[0] if level < 0 else self._exits[level][0]
+        return self._entry[0] if level < 0 else self._exit(level)[0]
 
     def _bytes(self, level: int) -> int:
         return self._meter.bytes(self._source(level))
@@ -319,7 +324,7 @@ class TrellisWalk:
     def _step(self, before: int, last: int, level: int, final: bool) -> tuple[Sums, int, int]:
         """Costs of a layer but for the cell's nodes; its peak without and with the first input in use."""
         if isinstance(self._trellis.body, Block):
-            entry = self._entry if last < 0 else self._exits[last]
+            entry = self._entry if last < 0 else self._exit(last)
             first, body = self._prepare(last, level, entry), self._placed(level)
             return plus(first.sums, body.sums), max(first.peak, body.peak), 0
         first, second = self._prepare(before, level), self._prepare(last, level)
@@ -327,9 +332,14 @@ class TrellisWalk:
         old = 0 if last < 0 else self._bytes(before)
         beside = 0 if final else held
         kept = first.profile.output
+        sums = plus(first.sums, second.sums)
+        leaving = self._exit(level)[0][0] // self._inner[level][0]
+        if leaving > 1:
+            where = f"{self._trellis.name}.level{level}.concat"
+            sums = plus(sums, self._meter.joined(where, Concat(), (self._inner[level],) * leaving))
         early = max(first.profile.with_input + old + held, first.profile.without_input + held)
         late = max(second.profile.with_input + held, second.profile.without_input + beside)
-        return plus(first.sums, second.sums), max(early, late), late + kept
+        return sums, max(early, late), late + kept
 
 
 def paths(levels: int, steps: int, start: int = 0) -> int:

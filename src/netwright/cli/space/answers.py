@@ -17,7 +17,7 @@ from netwright.cli.space.question import (
     asks_about_a_space,
     percent,
 )
-from netwright.devices import METRICS, format_cost
+from netwright.devices import format_cost
 from netwright.errors import BudgetError, TooLargeError
 
 if TYPE_CHECKING:
@@ -194,7 +194,7 @@ def extremes_of(question: Question, samples: Samples = SAMPLES, json: Json = Fal
     question.expect_something_to_fit()
     found: dict[str, Extremes | SeenExtremes] = {}
     reasons: dict[str, str] = {}
-    for metric in METRICS:
+    for metric in question.space.costs:
         try:
             found[metric] = extremes(question.space, metric, question.budget)
         except TooLargeError as reason:

@@ -13,6 +13,7 @@ from netwright.devices import METRICS, format_cost
 from netwright.errors import ConfigError, TooLargeError
 
 if TYPE_CHECKING:
+    from netwright.space import ExpressionSpace
     from netwright.space.distributions import Distribution
     from netwright.space.opaque import EstimatedDistribution
 
@@ -38,7 +39,7 @@ def distribution_of(
     from netwright.space.distributions import distribution
     from netwright.space.opaque import estimate_distribution
 
-    check_metric(metric)
+    check_metric(metric, question.space)
     check_plot(plot)
     question.expect_something_to_fit()
     reason = ""
@@ -60,14 +61,15 @@ def distribution_of(
         print_line(f"drawn in {plot}")
 
 
-def check_metric(metric: str) -> None:
+def check_metric(metric: str, space: ExpressionSpace) -> None:
     """Check the name of a cost.
 
     Raises:
-        ConfigError: if there is no such cost.
+        ConfigError: if the space has no such cost.
     """
-    if metric not in METRICS:
-        raise ConfigError(f"--metric: expected one of {', '.join(METRICS)}, got {metric!r}")
+    if metric not in space.costs:
+        hint = "; give --latency-table FILE" if metric in METRICS else ""
+        raise ConfigError(f"--metric: expected one of {', '.join(space.costs)}, got {metric!r}{hint}")
 
 
 def check_plot(plot: str | None) -> None:

@@ -11,17 +11,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import wraps
 from inspect import Parameter, signature
 from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 
-from netwright.cli.budget_options import budget_from, budget_parameters
+from netwright.cli.budget_options import LatencyFiles, budget_from, budget_parameters
 from netwright.cli.output import exact_count, print_line
-from netwright.devices import Budget, format_cost
+from netwright.devices import Budget, format_cost, read_latency
 from netwright.errors import BudgetError, ConfigError
+from netwright.ir.latency import LATENCY
 
 if TYPE_CHECKING:
     from netwright.space import ExpressionSpace
@@ -84,6 +85,7 @@ class Question:
     @property
     def origin(self) -> dict[str, Any]:
         """How the JSON output begins."""
+        table = self.space.latency
         return {
             "space": self.entry.name,
             "id": self.space.id,
@@ -91,6 +93,7 @@ class Question:
             "classes": self.classes,
             "set": dict(self.settings),
             "budget": dict(self.budget),
+            **({} if table is None else {"latency_table": table.name}),
         }
 
     @property
@@ -99,6 +102,8 @@ class Question:
         shape = "x".join(map(str, self.input_shape))
         known = {one.name: one.default for one in self.entry.parameters} | dict(self.settings)
         settings = [f"{name} {value}" for name, value in known.items() if value is not None]
+        if self.space.latency is not None:
+            settings.append(f"latency by {self.space.latency.name}, batch {self.space.latency.batch}")
         return ", ".join([f"input {shape}", f"{self.classes} classes", *settings])
 
     @property
@@ -165,6 +170,7 @@ def _space_parameters() -> list[Parameter]:
         "classes": Classes,
         "settings": Settings,
         "resolution": Resolution,
+        "latency_table": LatencyFiles,
     }
     return [
         Parameter("space", Parameter.KEYWORD_ONLY, annotation=Name),
@@ -188,9 +194,12 @@ def _question(given: dict[str, Any]) -> Question:
             f"--resolution: expected the same as --set resolution={settings['resolution']}, "
             f"got {resolution}; give one of them"
         )
+    latency = read_latency(given.pop("latency_table"))
     limits = budget_from(**given) if given else Budget()
+    if LATENCY in limits and latency is None:
+        raise ConfigError("--max-latency: expected a table of times too; give --latency-table FILE")
     entry, known = resolve_space(source, settings)
-    space = make_space(entry.name, shape, classes, known)
+    space = replace(make_space(entry.name, shape, classes, known), latency=latency)
     return Question(
         space,
         entry,

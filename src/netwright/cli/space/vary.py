@@ -10,7 +10,7 @@ import typer
 from netwright.cli.output import Column, Json, print_json, print_line, print_table
 from netwright.cli.space.distribution import Metric, check_metric, check_plot
 from netwright.cli.space.question import Plot, Question, asks_about_a_space
-from netwright.devices import METRICS, format_cost
+from netwright.devices import format_cost
 
 if TYPE_CHECKING:
     from netwright.space.dimensions import Range, VariedRow
@@ -40,7 +40,7 @@ def vary_dimension(
     """
     from netwright.space.dimensions import dimensions_of, vary
 
-    check_metric(metric)
+    check_metric(metric, question.space)
     check_plot(plot)
     found = vary(question.space, dimension)
     if plot is not None:
@@ -93,7 +93,7 @@ def _few(names: tuple[str, ...]) -> str:
 def _print(rows: tuple[VariedRow, ...], dimension: str, metric: str) -> None:
     columns = (
         Column(dimension),
-        *(Column(name, right=True) for name in METRICS),
+        *(Column(name, right=True) for name in rows[0].costs),
         Column(f"range of {metric}", right=True),
         Column(metric),
     )
@@ -101,7 +101,7 @@ def _print(rows: tuple[VariedRow, ...], dimension: str, metric: str) -> None:
     table = [
         (
             row.label,
-            *(format_cost(name, row.costs[name], exact=False) for name in METRICS),
+            *(format_cost(name, row.costs[name], exact=False) for name in row.costs),
             _range(row.ranges[metric], metric),
             "#" * max(1, round(_BAR * row.costs[metric] / most)),
         )

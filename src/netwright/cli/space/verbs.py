@@ -8,6 +8,7 @@ from netwright.cli.space.answers import count_fitting, extremes_of, list_spaces,
 from netwright.cli.space.design import design_spaces
 from netwright.cli.space.distribution import distribution_of
 from netwright.cli.space.draw import draw_architecture
+from netwright.cli.space.operations import list_operations
 from netwright.cli.space.vary import vary_dimension
 
 app = typer.Typer(
@@ -25,4 +26,5 @@ app.command("extremes")(extremes_of)
 app.command("distribution")(distribution_of)
 app.command("draw")(draw_architecture)
 app.command("vary")(vary_dimension)
+app.command("operations")(list_operations)
 app.command("design")(design_spaces)

@@ -1,0 +1,194 @@
+"""Seeded bugs in seeds, strategies, budgets and studies."""
+
+from __future__ import annotations
+
+from mutants.mutant import Mutant
+
+COUNTING_TESTS = "tests/space/test_counting.py"
+EVOLUTION_TESTS = "tests/strategies/test_evolution.py"
+PERMUTATION_TESTS = "tests/space/test_permutation.py"
+LAWS_OF_EVOLUTION_TESTS = "tests/testing/test_registered.py::TestSmallEvolution"
+LAWS_OF_RANDOM_TESTS = "tests/testing/test_registered.py::TestRandomSearch"
+BUDGET_TESTS = "tests/devices/test_budget.py"
+DRIVER_TESTS = "tests/study/test_driver.py"
+HISTORY_TESTS = "tests/study/test_history.py"
+
+SEEDING = (
+    Mutant(
+        "generators ignore the number of the draw",
+        "seeding.py",
+        "(int(seed), *(str(part) for part in purpose))",
+        "(int(seed), *(str(part) for part in purpose[:1]))",
+        "tests/testing/test_laws.py tests/space/test_counting.py",
+    ),
+    Mutant(
+        "generators ignore the seed",
+        "seeding.py",
+        "(int(seed), *(str(part) for part in purpose))",
+        "tuple(str(part) for part in purpose)",
+        f"{LAWS_OF_RANDOM_TESTS} {COUNTING_TESTS}",
+    ),
+    Mutant(
+        "small numbers are drawn more often",
+        "seeding.py",
+        "        if drawn < bound:\n            return drawn",
+        "        return drawn % bound",
+        COUNTING_TESTS,
+    ),
+)
+
+STRATEGIES = (
+    Mutant(
+        "evolution maximises what is to be minimised",
+        "trial.py",
+        'return float(value if objective.direction == "maximize" else -value)',
+        "return float(value)",
+        LAWS_OF_EVOLUTION_TESTS,
+    ),
+    Mutant(
+        "the worst dies, not the oldest",
+        "strategies/evolution.py",
+        "sorted(joined, key=lambda member: member.number)",
+        "sorted(joined, key=lambda member: member.score)",
+        EVOLUTION_TESTS,
+    ),
+    Mutant(
+        "the worst of a tournament is the parent",
+        "strategies/evolution.py",
+        "parent = max((state.members[index]",
+        "parent = min((state.members[index]",
+        EVOLUTION_TESTS,
+    ),
+    Mutant(
+        "children need not fit",
+        "strategies/evolution.py",
+        "if child not in alive and fits(state.space, child, budget):",
+        "if child not in alive:",
+        LAWS_OF_EVOLUTION_TESTS,
+    ),
+    Mutant(
+        "the living are proposed again",
+        "strategies/evolution.py",
+        "if child not in alive and fits(state.space, child, budget):",
+        "if fits(state.space, child, budget):",
+        EVOLUTION_TESTS,
+    ),
+    Mutant(
+        "failed trials become parents",
+        "trial.py",
+        "    if not (trial.complete and trial.fits):\n        return None",
+        "    if not trial.complete:\n        return 0.0",
+        EVOLUTION_TESTS,
+    ),
+    Mutant(
+        "random search goes through the space in order",
+        "strategies/random_search.py",
+        "state.candidates.at(state.order(position))",
+        "state.candidates.at(position)",
+        LAWS_OF_RANDOM_TESTS,
+    ),
+    Mutant(
+        "random search repeats itself",
+        "strategies/random_search.py",
+        "        found = position = number\n",
+        "        found, position = number, number // 2\n",
+        LAWS_OF_RANDOM_TESTS,
+    ),
+    Mutant(
+        "the inverse permutation runs forwards",
+        "space/permutation.py",
+        "range(ROUNDS - 1, -1, -1)",
+        "range(ROUNDS)",
+        PERMUTATION_TESTS,
+    ),
+    Mutant(
+        "half of the orders are never taken",
+        "space/permutation.py",
+        "return position ^ self._round(ROUNDS, 0, 1) if position < 2 <= self.size else position",
+        "return position",
+        PERMUTATION_TESTS,
+    ),
+    Mutant(
+        "a budget is exclusive",
+        "strategies/candidates.py",
+        "costs[metric] <= limit for",
+        "costs[metric] < limit for",
+        "tests/strategies/test_candidates.py",
+    ),
+)
+
+DEVICES = (
+    Mutant(
+        "no share of the memory is kept",
+        "devices/budget.py",
+        "return fixed + (memory - fixed) * self.share",
+        "return fixed",
+        BUDGET_TESTS,
+    ),
+    Mutant(
+        "a small memory is kept as a whole",
+        "devices/budget.py",
+        "fixed = min(Fraction(self.fixed), Fraction(memory, 2))",
+        "fixed = Fraction(self.fixed)",
+        BUDGET_TESTS,
+    ),
+    Mutant(
+        "a limit of the verdict is exclusive",
+        "devices/budget.py",
+        "return self.value <= self.limit",
+        "return self.value < self.limit",
+        BUDGET_TESTS,
+    ),
+    Mutant(
+        "limits are rounded up",
+        "devices/budget.py",
+        "left = math.floor(size - kept)",
+        "left = math.ceil(size - kept)",
+        BUDGET_TESTS,
+    ),
+)
+
+STUDY = (
+    Mutant(
+        "the lag is ignored: proposals see all that has ended",
+        "study/driver.py",
+        "needed = self.next - self.study.settings.lag + 1",
+        "needed = self.next",
+        DRIVER_TESTS + "::test_proposal_k_is_made_from_the_results_of_0_to_k_minus_lag",
+    ),
+    Mutant(
+        "results are folded a trial late",
+        "study/driver.py",
+        "needed = self.next - self.study.settings.lag + 1",
+        "needed = self.next - self.study.settings.lag",
+        DRIVER_TESTS + "::test_proposal_k_is_made_from_the_results_of_0_to_k_minus_lag",
+    ),
+    Mutant(
+        "the first trial is folded again and again",
+        "study/driver.py",
+        "self.strategy.update(self.state, self.finished[self.folded])",
+        "self.strategy.update(self.state, self.finished[0])",
+        DRIVER_TESTS + "::test_proposal_k_is_made_from_the_results_of_0_to_k_minus_lag",
+    ),
+    Mutant(
+        "every proposal has the same generator",
+        "study/driver.py",
+        'rng_for(self.study.settings.seed, "propose", self.next, attempt)',
+        'rng_for(self.study.settings.seed, "propose", attempt)',
+        "tests/testing/test_laws.py::test_searches_of_the_laws_are_those_of_the_driver",
+    ),
+    Mutant(
+        "the best trial is always the largest",
+        "study/history.py",
+        'return trial if (new > old) == (objective.direction == "maximize") else best',
+        "return trial if new > old else best",
+        HISTORY_TESTS,
+    ),
+    Mutant(
+        "trials are ranked upside down",
+        "study/history.py",
+        'sign = -1.0 if self.objective.direction == "maximize" else 1.0',
+        "sign = 1.0",
+        HISTORY_TESTS,
+    ),
+)
