@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from netwright.devices import METRICS, budget_for
-from netwright.ir.cost import cost
+from netwright.devices import budget_for
+from netwright.ir.cost import COSTS, cost
 from netwright.space import Architecture, count, extremes, size, unrank
 from netwright.spaces import mobilenet_tiny
 from netwright.spaces.catalog import SPACES, make_space
@@ -109,7 +109,7 @@ def test_sample_as_text(netwright: Netwright) -> None:
 def test_extremes(netwright: Netwright) -> None:
     found = netwright("space", "extremes", *ASKED, "--max-macs", "500k", "--json").json
     text = netwright("space", "extremes", *ASKED, "--max-macs", "500k").text
-    assert list(found["extremes"]) == list(METRICS)
+    assert list(found["extremes"]) == list(COSTS)
     for metric, ends in found["extremes"].items():
         expected = extremes(SPACE, metric, {"macs": 500_000})
         for name, extreme in (("smallest", expected.smallest), ("largest", expected.largest)):
