@@ -42,7 +42,9 @@ def timed(truth: Truth) -> Truth:
     graphs = {one: truth.space.to_graph(one) for one in truth.costs}
     table = table_of(graphs.values())
     # What no network does is asked for as well: operations at levels of a trellis that no path reaches.
-    further = {(part,): 0 for part in truth.space.operations if (part,) not in table.entries}
+    further: dict[tuple[str, ...], int] = {
+        (part,): 0 for part in truth.space.operations if (part,) not in table.entries
+    }
     space = replace(truth.space, latency=replace(table, entries={**table.entries, **further}))
     costs = {one: {**truth.costs[one], LATENCY: sum(node_times(graph))} for one, graph in graphs.items()}
     return Truth(space, costs)

@@ -300,7 +300,11 @@ class StackWalk:
             self._times.append(times)
             self._places.append(places)
             found.append(tuple(geometries))
-        self._known = self._around.known(self._kinds, self._places) if tracked.peak else None
+        self._known = None
+        if tracked.peak:
+            # It looks at all that could leave the cells, not only at what does.
+            around = _Around(stack, entry, width, meter.untimed())
+            self._known = around.known(self._kinds, self._places)
         for number, (cell, where) in enumerate(zip(self._kinds, found, strict=True)):
             floor = self._known.floors[number] if self._known else None
             self._walks.append(CellWalk(cell, stack.inputs, where, meter, tracked, stack.name, floor))

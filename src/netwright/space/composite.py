@@ -172,6 +172,10 @@ class Meter:
         """The costs that add up."""
         return SUMS if self._latency is None else (*SUMS, LATENCY)
 
+    def untimed(self) -> Meter:
+        """The same without latency, for what may not occur in any network."""
+        return Meter(self._dtype, self._model)
+
     @property
     def memory_model(self) -> MemoryModel:
         """The memory model."""
