@@ -156,7 +156,9 @@ class TestWhatTheSettingsStandFor:
         assert isinstance(checked, Checked)
         assert (loaded.train, loaded.validation, loaded.test) == (1150, 288, 359)
         assert (checked.size, checked.fitting.lower, checked.fitting.upper) == (80, 62, 62)
-        assert checked.extremes["macs"].largest.value == 73_520
+        macs = checked.extremes["macs"]
+        assert macs is not None
+        assert macs.largest.value == 73_520
         assert checked.budget == ("macs at most 40k (max_macs)",)
         assert job.budget == {"macs": 40_000}
 

@@ -12,11 +12,10 @@ from rich.text import Text
 
 from netwright.cli.output import exact_count
 from netwright.cli.result import duration, trials_of
-from netwright.devices import METRICS, format_cost
-from netwright.ir.cost import COSTS
-from netwright.ir.latency import LATENCY
+from netwright.devices import format_cost
 from netwright.nn.task import CLASSIFICATION
 from netwright.pipeline import Checked, Exporting, Finishing, Loaded, Planned, Progress, Searching
+from netwright.pipeline.feasibility import NOUNS
 from netwright.study import Event, Finished, Reported, Resumed, Started, Stopped, StopReason
 from netwright.trial import Trial
 
@@ -25,13 +24,6 @@ _STOPS = {
     StopReason.DEADLINE: "the time is over",
     StopReason.EXHAUSTED: "every network that fits has been tried",
     StopReason.INTERRUPTED: "interrupted",
-}
-_NOUNS = {
-    "macs": "MACs",
-    "params": "parameters",
-    "weight_bytes": "of weights",
-    "peak_activation_bytes": "of activations",
-    "latency_ns": "of latency",
 }
 
 
@@ -135,15 +127,14 @@ class Watcher:
             low, high = exact_count(fitting.lower), exact_count(fitting.upper)
             fit = f"{total} networks, of which {low} to {high} fit"
         self._say("space", f"{checked.space}: {fit}")
-        for metric in METRICS if LATENCY in checked.extremes else COSTS:
-            found = checked.extremes.get(metric)
+        for metric, found in checked.extremes.items():
             if found is None:
-                self._say("", f"{_NOUNS[metric]}: too many combinations for an exact range")
+                self._say("", f"{NOUNS[metric]}: too many combinations for an exact range")
                 continue
             low, high = (
                 format_cost(metric, extreme.value, exact=False) for extreme in (found.smallest, found.largest)
             )
-            self._say("", f"{low} to {high} {_NOUNS[metric]}")
+            self._say("", f"{low} to {high} {NOUNS[metric]}")
         for line in checked.budget:
             self._say("budget", line)
 

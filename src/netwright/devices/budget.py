@@ -357,12 +357,14 @@ def budget_for(
     """
     target = find_device(device) if isinstance(device, str) else device
     limits = [
-        Limit(metric, parse_count(quantity, option), option)
-        for metric, option, quantity in (("macs", "max_macs", max_macs), ("params", "max_params", max_params))
+        Limit(metric, parse(quantity, option), option)
+        for metric, option, quantity, parse in (
+            ("macs", "max_macs", max_macs, parse_count),
+            ("params", "max_params", max_params, parse_count),
+            (LATENCY, "max_latency", max_latency, parse_time),
+        )
         if quantity is not None
     ]
-    if max_latency is not None:
-        limits.append(Limit(LATENCY, parse_time(max_latency, "max_latency"), "max_latency"))
     flash, sram = (None, None) if target is None else (target.flash_bytes, target.sram_bytes)
     memories = (
         ("weight_bytes", "flash", flash, max_flash, flash_margin, _FLASH_MARGIN),

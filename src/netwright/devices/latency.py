@@ -74,29 +74,26 @@ def load_latency(*paths: Path | str) -> LatencyTable:
 
 def write_latency(table: LatencyTable, path: Path | str) -> None:
     """Write a table in our own form, which ``load_latency`` reads."""
-    entries = [
-        {"operations": list(parts), "ms": nanoseconds / NANOSECONDS}
-        for parts, nanoseconds in table.entries.items()
-    ]
-    data = {
-        "format": FORMAT,
-        "name": table.name,
-        "batch": table.batch,
-        "source": table.source,
-        "entries": entries,
-    }
-    Path(path).write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
+    times = ((parts, nanoseconds / NANOSECONDS) for parts, nanoseconds in table.entries.items())
+    Path(path).write_text(_written(table.name, table.batch, table.source, times), encoding="utf-8")
 
 
-def template(name: str, wanted: Iterable[str]) -> dict[str, Any]:
-    """A table in our own form without times, to be filled in.
+def template(name: str, wanted: Iterable[str]) -> str:
+    """The text of a table in our own form without times, to be filled in.
 
     Args:
         name: what it is about.
         wanted: operations, see ``ExpressionSpace.operations``.
     """
-    entries = [{"operations": [part], "ms": None} for part in wanted]
-    return {"format": FORMAT, "name": name, "batch": 1, "source": "", "entries": entries}
+    return _written(name, 1, "", (((part,), None) for part in wanted))
+
+
+def _written(
+    name: str, batch: int, source: str, times: Iterable[tuple[tuple[str, ...], float | None]]
+) -> str:
+    entries = [{"operations": list(parts), "ms": time} for parts, time in times]
+    data = {"format": FORMAT, "name": name, "batch": batch, "source": source, "entries": entries}
+    return json.dumps(data, indent=1) + "\n"
 
 
 def _read(path: Path) -> LatencyTable:

@@ -60,7 +60,6 @@ def _text(value: Any) -> str:
 
 def operations(graph: Graph) -> tuple[str, ...]:
     """What a graph does in its order, one description for each op that takes time."""
-    found: list[str] = []
     place: dict[str, int] = {}
     parts: list[tuple[Op, tuple[Shape, ...], Shape]] = []
     activations: dict[int, str] = {}
@@ -72,9 +71,10 @@ def operations(graph: Graph) -> tuple[str, ...]:
             place[node.name] = place[node.inputs[0]]
             if isinstance(node.op, Activation):
                 activations.setdefault(place[node.name], node.op.function)
-    for number, (op, inputs, output) in enumerate(parts):
-        found.append(describe_operation(op, inputs, output, activations.get(number, "")))
-    return tuple(found)
+    return tuple(
+        describe_operation(op, inputs, output, activations.get(number, ""))
+        for number, (op, inputs, output) in enumerate(parts)
+    )
 
 
 @dataclass(frozen=True)

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from netwright.devices import Budget, Limit, format_cost
+from netwright.ir.latency import LATENCY
 from netwright.space import ExpressionSpace, shortfalls, size
 
-_NOUNS = {
+NOUNS = {
     "macs": "MACs",
     "params": "parameters",
     "weight_bytes": "of weights",
     "peak_activation_bytes": "of activations",
-    "latency_ns": "of latency",
+    LATENCY: "of latency",
 }
+"""What follows a number of each cost."""
+
 _MEMORIES = {"weight_bytes": "flash", "peak_activation_bytes": "SRAM"}
 
 
@@ -50,7 +53,7 @@ def _against(limit: Limit, least: int) -> str:
         needed, allowed = f"{least:,}", f"{limit.limit:,}"
         unit = " bytes" if limit.metric in _MEMORIES else ""
         needed, allowed = needed + unit, allowed + unit
-    return f"{needed} {_NOUNS[limit.metric]}, the budget is {allowed} ({_origin(limit)})"
+    return f"{needed} {NOUNS[limit.metric]}, the budget is {allowed} ({_origin(limit)})"
 
 
 def _origin(limit: Limit) -> str:

@@ -360,9 +360,9 @@ def _check_space(space: ExpressionSpace, data: Data) -> None:
         )
 
 
-def _ranges(space: ExpressionSpace) -> dict[str, Extremes]:
-    """The smallest and largest of each cost, of those that can be known."""
-    found = {}
+def _ranges(space: ExpressionSpace) -> dict[str, Extremes | None]:
+    """The smallest and largest of each cost; None where they cannot be known."""
+    found: dict[str, Extremes | None] = dict.fromkeys(space.costs)
     for metric in space.costs:
         # Where exact answers would take too much, the search needs none, unless the budget asks for it.
         with suppress(TooLargeError):

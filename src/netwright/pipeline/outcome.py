@@ -22,7 +22,6 @@ from netwright.nn.task import CLASSIFICATION
 from netwright.pipeline.config import SearchConfig
 from netwright.report import Accuracy as ReportedAccuracy
 from netwright.report import Candidate, Example, ReportContent, Snippet, write_report
-from netwright.space import costs_of
 from netwright.study import History, Stopped, StopReason
 from netwright.trial import Trial
 
@@ -191,7 +190,7 @@ def _card(job: Job, found: History, finals: History, winner: Trial, held_out: He
             notes=job.data.notes,
             label_shape=job.data.label_shape,
         ),
-        costs=costs_of(job.space, winner.proposal.architecture),
+        costs=winner.costs,
         accuracy=Accuracy(
             validation=_validation(job, winner),
             test=held_out.evaluation.score,
@@ -225,7 +224,6 @@ def _content(job: Job, found: History, finals: History, winner: Trial, held_out:
     architecture = winner.proposal.architecture
     graph = job.space.to_graph(architecture)
     costs = _cost(job, graph)
-    totals = costs_of(job.space, architecture)
     return ReportContent(
         title=f"The best network for {job.data.name}",
         command=job.command,
@@ -238,12 +236,12 @@ def _content(job: Job, found: History, finals: History, winner: Trial, held_out:
         strategy=job.config.strategy,
         device=job.config.device,
         budget=tuple(job.budget.explain()),
-        verdict=job.budget.check(totals),
+        verdict=job.budget.check(winner.costs),
         trials=tuple(found),
         winner=architecture,
         graph=graph,
         cost=costs,
-        further_costs={name: value for name, value in totals.items() if name not in COSTS},
+        further_costs={name: value for name, value in winner.costs.items() if name not in COSTS},
         candidates=tuple(
             Candidate(trial.proposal.architecture, _validation(job, trial), trial.curve)
             for trial in finals.completed
@@ -282,7 +280,6 @@ def _result(
 ) -> dict[str, Any]:
     architecture = winner.proposal.architecture
     costs = _cost(job, job.space.to_graph(architecture))
-    totals = costs_of(job.space, architecture)
     return {
         "format": FORMAT,
         "architecture": {"key": architecture.key, **architecture.to_dict()},
@@ -293,9 +290,9 @@ def _result(
         "test_interval": list(held_out.evaluation.interval),
         "test_standard_error": held_out.evaluation.standard_error,
         "test_images": held_out.evaluation.count,
-        "costs": {**costs.to_dict(), **totals},
+        "costs": {**costs.to_dict(), **winner.costs},
         "budget": job.budget.to_dict(),
-        "fits": job.budget.check(totals).fits,
+        "fits": job.budget.check(winner.costs).fits,
         "seed": job.config.seed,
         "trials": len(found),
         "failed_trials": len(found.failed),

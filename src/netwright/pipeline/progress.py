@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,14 +44,14 @@ class Checked:
         space: id of the space.
         size: number of architectures.
         fitting: how many of them fit.
-        extremes: smallest and largest of each cost over the whole space, where they can be known.
+        extremes: smallest and largest of each cost over the whole space; None where they cannot be known.
         budget: a line for each limit.
     """
 
     space: str
     size: int
     fitting: Count
-    extremes: dict[str, Extremes]
+    extremes: Mapping[str, Extremes | None]
     budget: tuple[str, ...]
 
 

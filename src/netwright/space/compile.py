@@ -15,7 +15,7 @@ from netwright.ir.latency import LATENCY, LatencyTable
 from netwright.ir.memory import MemoryModel, check_memory_model
 from netwright.space.architecture import Architecture
 from netwright.space.composite import Meter, Tracked
-from netwright.space.diagram import SUMS, Diagram
+from netwright.space.diagram import PEAK, Diagram
 from netwright.space.explorer import Explorer
 from netwright.space.expression import Sequential, fingerprint
 from netwright.space.program import (
@@ -76,7 +76,7 @@ class ExpressionSpace:
     @property
     def sums(self) -> tuple[str, ...]:
         """Names of the costs that add up over a network."""
-        return SUMS if self.latency is None else (*SUMS, LATENCY)
+        return tuple(name for name in self.costs if name != PEAK)
 
     @property
     def costs(self) -> tuple[str, ...]:

@@ -174,7 +174,7 @@ class Meter:
 
     def untimed(self) -> Meter:
         """The same without latency, for what may not occur in any network."""
-        return Meter(self._dtype, self._model)
+        return self if self._latency is None else Meter(self._dtype, self._model)
 
     @property
     def memory_model(self) -> MemoryModel:
@@ -221,7 +221,7 @@ class Meter:
         held = own if alias else 0
         without = max((m.bytes - held for m in moments[last_read + 1 :]), default=-1)
         return Measured(
-            (*(figures[name] for name in SUMS), *self._timed(where, operations(graph))),
+            (*(figures[name] for name in SUMS), *self._timed(where, lambda: operations(graph))),
             figures[PEAK],
             Profile(with_input, without, alias, self.bytes(output.shape)),
             (output.shape, totals.fusable),
@@ -238,12 +238,13 @@ class Meter:
         if self._latency is None:
             return NOTHING
         output = op.output_shape(tuple(shapes))
-        return (*(0 for _ in SUMS), *self._timed(where, [describe_operation(op, shapes, output)]))
+        return (*(0 for _ in SUMS), *self._timed(where, lambda: [describe_operation(op, shapes, output)]))
 
-    def _timed(self, where: str, parts: Sequence[str]) -> Sums:
+    def _timed(self, where: str, parts: Callable[[], Sequence[str]]) -> Sums:
+        """The latency as the last of the sums; nothing, and nothing is described, where it is not counted."""
         if self._latency is None:
             return ()
         try:
-            return (self._latency(parts),)
+            return (self._latency(parts()),)
         except GraphError as error:
             raise SpaceError(f"{where}: {error}") from None

@@ -43,6 +43,7 @@ class Explorer:
         self._tracked = tracked
         self._program = program
         self._meter = meter
+        self._zeros: Sums = (0,) * len(meter.sums)
         self._evaluated: dict[Any, tuple[Sums, int, Signature]] = {}
         self._walks: list[Walk] = []
         self._walk_numbers: dict[Any, int] = {}
@@ -97,8 +98,8 @@ class Explorer:
         raise SpaceError(f"{self._name}: there is no architecture in it")
 
     def _wanted(self, sums: Sums, peak: int) -> tuple[Sums, int]:
-        nothing = (0,) * len(self._meter.sums)
-        return (sums or nothing) if self._tracked.sums else nothing, peak if self._tracked.peak else 0
+        kept = sums if self._tracked.sums else NOTHING
+        return kept or self._zeros, peak if self._tracked.peak else 0
 
     def _numbered(self, edges: Mapping[_State, list[_Option]]) -> tuple[DiagramNode, ...]:
         ordered = sorted(edges, key=self._position)

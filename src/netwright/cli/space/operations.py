@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json as json_format
 from pathlib import Path
 from typing import Annotated
 
@@ -32,7 +31,7 @@ def list_operations(
     if out is not None:
         try:
             with out.open("x", encoding="utf-8") as file:
-                file.write(json_format.dumps(template(question.space.name, found), indent=1) + "\n")
+                file.write(template(question.space.name, found))
         except FileExistsError:
             raise ConfigError(f"--out: expected a new file, got {out}, which exists; name another") from None
         except OSError as error:
