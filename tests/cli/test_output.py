@@ -1,14 +1,13 @@
 from __future__ import annotations
 
 import os
-import pty
-import select
 import subprocess
 import sys
 
 import pytest
 
 from netwright.cli.output import Column, exact_count, print_json, print_table
+from tests.cli.terminal import Terminal
 
 
 def test_json_integers_are_exact(capsys: pytest.CaptureFixture[str]) -> None:
@@ -54,23 +53,17 @@ def test_exact_count_has_no_largest_value() -> None:
 
 
 def test_a_terminal_gets_tables_of_its_width() -> None:
-    parent, child = pty.openpty()
     environment = {**os.environ, "COLUMNS": "60", "TERM": "xterm"}
-    process = subprocess.Popen(
-        [sys.executable, "-m", "netwright", "devices"], stdout=child, stdin=child, env=environment
-    )
-    os.close(child)
-    seen = b""
-    while select.select([parent], [], [], 60)[0]:
-        try:
-            part = os.read(parent, 65536)
-        except OSError:  # the other end is closed
-            break
-        if not part:
-            break
-        seen += part
-    os.close(parent)
+    with Terminal() as terminal:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "netwright", "devices"],
+            stdout=terminal.writer,
+            stdin=terminal.writer,
+            env=environment,
+        )
+        os.close(terminal.writer)
+        seen = terminal.text()
     assert process.wait(60) == 0
-    tables = seen.decode().partition("SRAM is")[0].splitlines()
-    assert "nrf52840" in seen.decode()
+    tables = seen.partition("SRAM is")[0].splitlines()
+    assert "nrf52840" in seen
     assert max(len(line) for line in tables if "\x1b" not in line) <= 60

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import pty
 import re
 import sys
 from collections.abc import Callable
@@ -18,6 +17,7 @@ from netwright.pipeline import Checked, Exporting, Finishing, Loaded, Planned, P
 from netwright.space import Count, costs_of, extremes, unrank
 from netwright.study import Event, Finished, Reported, Resumed, Started, Stopped, StopReason
 from netwright.trial import Proposal, Trial, TrialState
+from tests.cli.terminal import Terminal
 from tests.pipeline.small import SPACE
 
 LOADED = Loaded("npz:a.npz", 1150, 288, 359, (1, 8, 8), 10, ("12 images were too small",))
@@ -198,21 +198,19 @@ def test_a_line_is_as_long_as_it_is_and_means_what_it_says(say: Say, monkeypatch
 def test_on_a_terminal_a_live_line_says_what_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TERM", "xterm-256color")
     monkeypatch.delenv("NO_COLOR", raising=False)
-    controller, terminal = pty.openpty()
-    with os.fdopen(terminal, "w") as stream:
-        monkeypatch.setattr(sys, "stderr", stream)
-        with Watcher() as watcher:
-            events: list[Event] = [
-                started(0),
-                started(1),
-                Reported(0, 1, {"validation_accuracy": 0.4}),
-                finished(1, 0.5, 0.5, 1),
-            ]
-            for one in searching(*events):
-                watcher(one)
-            stream.flush()
-    written = os.read(controller, 100_000).decode()
-    os.close(controller)
+    with Terminal() as terminal:
+        with os.fdopen(terminal.writer, "w") as stream:
+            monkeypatch.setattr(sys, "stderr", stream)
+            with Watcher() as watcher:
+                events: list[Event] = [
+                    started(0),
+                    started(1),
+                    Reported(0, 1, {"validation_accuracy": 0.4}),
+                    finished(1, 0.5, 0.5, 1),
+                ]
+                for one in searching(*events):
+                    watcher(one)
+        written = terminal.text()
     text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", written)
     assert f"search   1/4, trial 1: 50.00% ({shown(1)} MACs, 12 s), best 50.00%" in text
     assert re.search(r"search   1/4, best 50.00%, about \d+ s left; running: trial 0 40.0%", text)
