@@ -132,6 +132,16 @@ def score_of(trial: Trial, objective: Metric) -> float | None:
     return float(value if objective.direction == "maximize" else -value)
 
 
+def scores_of(trial: Trial, objectives: Objectives) -> tuple[float, ...] | None:
+    """What a trial is worth by each objective, see ``score_of``; None if it is so for one of them.
+
+    Raises:
+        StudyError: if a complete trial has neither a metric nor a cost of a name.
+    """
+    scores = [score_of(trial, objective) for objective in objectives]
+    return None if None in scores else tuple(score for score in scores if score is not None)
+
+
 def single_objective(strategy: str, objectives: Objectives) -> Metric:
     """The objective of a strategy that has only one.
 

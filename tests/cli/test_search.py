@@ -18,6 +18,7 @@ from netwright.cli.search import app
 from netwright.nn.data import load_data, split
 from netwright.pipeline import SearchConfig, SearchOutcome
 from netwright.spaces.catalog import SPACES
+from netwright.strategies import STRATEGIES
 from netwright.study import read_study
 from tests.cli.runner import Finished, Netwright
 
@@ -98,7 +99,7 @@ class TestRefusals:
             ),
             (
                 ["--data", "digits", "--out", "x", "--strategy", "hope"],
-                "strategy: expected one of random, evolution, got 'hope'",
+                f"strategy: expected one of {', '.join(STRATEGIES)}, got 'hope'",
             ),
             (
                 ["--data", "digits", "--out", "x", "--space", "huge"],

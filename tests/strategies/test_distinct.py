@@ -135,8 +135,8 @@ def test_evolution_ends_when_it_knows_everything(monkeypatch: pytest.MonkeyPatch
     distinct = {canonical(space, one, "pruned") for one in iterate(space)}
     history = search(Evolution(4, 2, "pruned"), space, {}, ACCURACY, trials=100, lag=1)
     assert len(history) == len(distinct) == 2 * (2**3 - 1)
-    monkeypatch.setattr("netwright.strategies.evolution.DRAWS", 1)
-    monkeypatch.setattr("netwright.strategies.evolution.MUTATIONS", 0)
+    monkeypatch.setattr("netwright.strategies.variation.DRAWS", 1)
+    monkeypatch.setattr("netwright.strategies.variation.MUTATIONS", 0)
     assert len(search(Evolution(4, 2, "pruned"), space, {}, ACCURACY, trials=100, lag=1)) < len(distinct)
 
 

@@ -16,7 +16,8 @@ from netwright import blocks as B
 from netwright.errors import BudgetError, ConfigError, StudyError
 from netwright.seeding import rng_for
 from netwright.space import Architecture, ExpressionSpace, choice, compile_space, neighbours, sequential
-from netwright.strategies.evolution import Evolution, EvolutionState, Member
+from netwright.strategies.evolution import Evolution, EvolutionState
+from netwright.strategies.population import Member
 from netwright.strategies.random_search import RandomSearch
 from netwright.trial import Metric, Proposal, Strategy, Trial, TrialState
 
@@ -278,7 +279,7 @@ def test_an_infinite_loss_is_a_result(small: ExpressionSpace, costs: Costs) -> N
     architecture = next(iter(costs))
     state = evolution.init(small, {}, (Metric("accuracy", "", "minimize"),), 0)
     state = evolution.update(state, trial(Proposal(0, architecture), math.inf))
-    assert state.members == (Member(0, architecture, -math.inf),)
+    assert state.members == (Member(0, architecture, (-math.inf,)),)
 
 
 PLAIN = compile_space(
@@ -341,4 +342,42 @@ def test_a_cost_can_be_the_objective(small: ExpressionSpace, costs: Costs) -> No
     architecture = next(iter(costs))
     done = replace(trial(Proposal(0, architecture)), costs=costs[architecture])
     state = evolution.update(evolution.init(small, {}, (Metric("macs", "", "minimize"),), 0), done)
-    assert state.members == (Member(0, architecture, -costs[architecture]["macs"]),)
+    assert state.members == (Member(0, architecture, (-costs[architecture]["macs"],)),)
+
+
+def test_with_crossover_children_have_two_parents(
+    small: ExpressionSpace, costs: Costs, accuracies: dict[Architecture, float]
+) -> None:
+    """Each decision but one is that of a member, and some children are no neighbour of any."""
+    evolution = Evolution(population=6, tournament=3, crossover=1.0)
+    budget = budget_of(costs)
+    alive: deque[Architecture] = deque(maxlen=6)
+    far = 0
+    for one in run(evolution, evolution.init(small, budget, (ACCURACY,), 0), 80, accuracies):
+        child = one.proposal.architecture
+        assert costs[child]["macs"] <= budget["macs"]
+        if one.proposal.parent is not None:
+            known = [dict(parent.choices) for parent in alive]
+            foreign = [n for n, value in child if not any(parent.get(n) == value for parent in known)]
+            # The mutated decision, and what it makes active.
+            assert len(foreign) <= 3
+            far += all(child not in set(neighbours(small, parent)) for parent in alive)
+        alive.append(child)
+    assert far >= 3
+
+
+def test_without_crossover_nothing_changes(
+    small: ExpressionSpace, costs: Costs, accuracies: dict[Architecture, float]
+) -> None:
+    """Searches that were begun before there was this option go on as they would have."""
+    one, other = (Evolution(population=6, tournament=3, crossover=p) for p in (0.0, 1e-12))
+    state = one.init(small, budget_of(costs), (ACCURACY,), 0)
+    expected = run(one, state, 30, accuracies)
+    # The first parents of this search, as they were before.
+    assert [trial.proposal.parent for trial in expected[:12]] == [None] * 6 + [5, 3, 2, 5, 7, 7]
+    assert run(other, state, 30, accuracies) != expected  # it draws
+
+
+def test_a_wrong_probability() -> None:
+    with pytest.raises(ConfigError, match=r"evolution.crossover: expected a number from 0 to 1, got -0.1"):
+        Evolution(crossover=-0.1)

@@ -283,7 +283,8 @@ class LastOne(Evolution):
     def update(self, state: Any, trial: Trial) -> Any:
         later = super().update(state, trial)
         return replace(
-            later, members=tuple(replace(m, score=-float(m.number == trial.number)) for m in later.members)
+            later,
+            members=tuple(replace(m, scores=(-float(m.number == trial.number),)) for m in later.members),
         )
 
 

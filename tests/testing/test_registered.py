@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
 from netwright import blocks as B
+from netwright.errors import ConfigError
 from netwright.estimators.trained import SplitData, TrainedAccuracy
 from netwright.export.onnx import export_onnx
 from netwright.ir.graph import Graph
@@ -45,7 +48,7 @@ from netwright.testing import (
     example_space,
 )
 from netwright.testing.strategies import search
-from netwright.trial import Estimator, Metric, Proposal, Strategy
+from netwright.trial import Estimator, Metric, Objectives, Proposal, Strategy, Trial
 
 ACCURACY = Metric("accuracy", "share", "maximize")
 
@@ -150,11 +153,25 @@ class TestSpaces(ExpressionSpaceLaws):
 
 
 class TestStrategies(StrategyLaws):
-    any_order = True
-
     @pytest.fixture(params=list(STRATEGIES))
     def strategy(self, request: pytest.FixtureRequest) -> Strategy:
         return make_strategy(request.param)
+
+
+@pytest.mark.parametrize("name", STRATEGIES)
+def test_several_objectives_are_taken_or_refused(name: str) -> None:
+    """By every strategy, and in the same words."""
+    strategy, both = make_strategy(name), (ACCURACY, Metric("macs", "", "minimize"))
+    try:
+        strategy.init(example_space(), {}, both, 0)
+    except ConfigError as error:
+        refusal = str(error)
+    else:
+        return
+    assert refusal == (
+        f"strategy {name}: expected one objective, got accuracy, macs; give one, or use a strategy for "
+        "several such as nsga2"
+    )
 
 
 class TestRandomSearch(StrategyLaws):
@@ -181,6 +198,53 @@ class TestSmallEvolution(StrategyLaws):
     @pytest.fixture
     def strategy(self) -> Strategy:
         return make_strategy("evolution", population=5, tournament=3)
+
+
+class TestCrossover(StrategyLaws):
+    """Evolution in which every child has two parents."""
+
+    any_order = True
+
+    @pytest.fixture
+    def strategy(self) -> Strategy:
+        return make_strategy("evolution", population=5, tournament=3, crossover=1.0)
+
+
+class TestSmallNSGA2(StrategyLaws):
+    """One objective, and a population that is full soon."""
+
+    @pytest.fixture
+    def strategy(self) -> Strategy:
+        return make_strategy("nsga2", population=5)
+
+
+@dataclass(frozen=True)
+class WithCosts:
+    """Another strategy that gets two costs as objectives besides the one of the laws."""
+
+    strategy: Strategy
+
+    @property
+    def name(self) -> str:
+        return self.strategy.name
+
+    def init(self, space: Any, budget: Mapping[str, int], objectives: Objectives, seed: int) -> Any:
+        costs = (Metric("macs", "", "minimize"), Metric("peak_activation_bytes", "bytes", "minimize"))
+        return self.strategy.init(space, budget, (*objectives, *costs), seed)
+
+    def update(self, state: Any, trial: Trial) -> Any:
+        return self.strategy.update(state, trial)
+
+    def propose(self, state: Any, rng: np.random.Generator, number: int) -> Proposal | None:
+        return self.strategy.propose(state, rng, number)
+
+
+class TestSeveralObjectives(StrategyLaws):
+    """The same laws with three objectives."""
+
+    @pytest.fixture
+    def strategy(self) -> Strategy:
+        return WithCosts(make_strategy("nsga2", population=5))
 
 
 @pytest.fixture(scope="module")

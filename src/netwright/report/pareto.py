@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from netwright.pareto import nondominated
+
 
 def pareto_front(points: Sequence[tuple[float, float]]) -> list[int]:
     """Find the points that no other point beats.
@@ -23,9 +25,5 @@ def pareto_front(points: Sequence[tuple[float, float]]) -> list[int]:
     [1, 3, 0]
     """
     known = [index for index, point in enumerate(points) if not any(map(math.isnan, point))]
-    front: list[int] = []
-    for index in sorted(known, key=lambda i: (points[i][0], -points[i][1], i)):
-        last = points[front[-1]] if front else None
-        if last is None or points[index][1] > last[1] or points[index] == last:
-            front.append(index)
-    return front
+    front = nondominated([(points[index][1], -points[index][0]) for index in known])
+    return sorted((known[index] for index in front), key=lambda index: points[index][0])

@@ -24,6 +24,7 @@ from netwright.space.counting import (
     unrank,
     why_nothing_fits,
 )
+from netwright.space.crossover import cross
 from netwright.space.distributions import Distribution, distribution
 from netwright.space.drawing import draw_rows, sample_per_decision, without_replacement
 from netwright.space.encoding import costs, decode, encode, row_costs
@@ -65,6 +66,7 @@ __all__ = [
     "costs",
     "costs_of",
     "count",
+    "cross",
     "decode",
     "derived",
     "distribution",

@@ -4,7 +4,17 @@ from netwright.space.permutation import Permutation
 from netwright.strategies.evolution import Evolution
 from netwright.strategies.fidelity import AtFidelity
 from netwright.strategies.listed import Listed
+from netwright.strategies.nsga2 import NSGA2
 from netwright.strategies.random_search import RandomSearch
 from netwright.strategies.registry import STRATEGIES, make_strategy
 
-__all__ = ["STRATEGIES", "AtFidelity", "Evolution", "Listed", "Permutation", "RandomSearch", "make_strategy"]
+__all__ = [
+    "NSGA2",
+    "STRATEGIES",
+    "AtFidelity",
+    "Evolution",
+    "Listed",
+    "Permutation",
+    "RandomSearch",
+    "make_strategy",
+]

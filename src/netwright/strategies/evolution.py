@@ -1,4 +1,4 @@
-"""Regularized evolution: tournament selection, one mutation, and the oldest dies."""
+"""Regularized evolution: tournament selection, variation, and the oldest dies."""
 
 from __future__ import annotations
 
@@ -8,32 +8,19 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from netwright.errors import ConfigError
-from netwright.space import Architecture, ExpressionSpace, FittingArchitectures, mutate
+from netwright.space import ExpressionSpace, FittingArchitectures
 from netwright.space.canonical_forms import Rule
-from netwright.strategies.candidates import Known, candidates_in, check_distinct, fits
-from netwright.trial import Metric, Objectives, Proposal, Trial, score_of, single_objective
-
-MUTATIONS = 100
-"""Mutations of one parent that are tried before a child is drawn at random instead."""
-
-DRAWS = 200
-"""Random networks in a row that may all be known before the search ends, where none is to come twice."""
-
-
-@dataclass(frozen=True, slots=True)
-class Member:
-    """A network that is alive.
-
-    Attributes:
-        number: the number of its proposal; it is also its age.
-        architecture: what it is.
-        score: its objective; larger is better, whichever way the objective goes.
-    """
-
-    number: int
-    architecture: Architecture
-    score: float
+from netwright.strategies.candidates import Known, candidates_in, check_distinct
+from netwright.strategies.population import (
+    Member,
+    check_count,
+    check_probability,
+    member_of,
+    tournament,
+    without_the_oldest,
+)
+from netwright.strategies.variation import bred, drawn
+from netwright.trial import Metric, Objectives, Proposal, Trial, single_objective
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +58,8 @@ class Evolution:
     * A child must fit the budget and must not be alive already, since the result of that one is known.
       Mutations of the same parent are tried until one does, ``MUTATIONS`` times; then a network is drawn
       uniformly from what fits, without a parent.
+    * With the probability ``crossover`` a child has two parents, each the best of a tournament of its own:
+      they are crossed as ``netwright.space.cross`` says, and the result is mutated.
     * A trial that failed, whose objective is not a number, or that does not fit never becomes a parent. The
       random phase goes on until the members and the trials under way make a full population.
     * The age is the number of the proposal, so results give the same population in whatever order they come.
@@ -88,6 +77,7 @@ class Evolution:
         population: number of members, at least 1.
         tournament: number of members that are compared for each child, at least 1; more is greedier.
         distinct: which drawings are one network, see ``netwright.ir.canonical.Rule``; None for no rule.
+        crossover: probability with which a child has two parents, 0 to 1.
     """
 
     name: ClassVar[str] = "evolution"
@@ -95,17 +85,18 @@ class Evolution:
     population: int = 10
     tournament: int = 5
     distinct: Rule | None = None
+    crossover: float = 0.0
 
     def __post_init__(self) -> None:
         """Check the options.
 
         Raises:
-            ConfigError: if a number is not a positive integer, or there is no such rule.
+            ConfigError: if a number of members is not a positive integer, there is no such rule, or the
+                probability is none.
         """
-        for option in ("population", "tournament"):
-            value = getattr(self, option)
-            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-                raise ConfigError(f"evolution.{option}: expected an integer of at least 1, got {value!r}")
+        check_count(self.name, "population", self.population)
+        check_count(self.name, "tournament", self.tournament)
+        check_probability(self.name, "crossover", self.crossover)
         check_distinct(self.name, self.distinct)
 
     def init(
@@ -127,11 +118,10 @@ class Evolution:
         Raises:
             StudyError: if a complete trial lacks the objective.
         """
-        score = score_of(trial, state.objective)
+        member = member_of(trial, (state.objective,))
         members = state.members
-        if score is not None:
-            joined = (*members, Member(trial.number, trial.proposal.architecture, score))
-            members = tuple(sorted(joined, key=lambda member: member.number))[-self.population :]
+        if member is not None:
+            members = without_the_oldest(members, member, self.population)
         known = state.known.adding(state.known.key(state.space, trial.proposal.architecture))
         return replace(state, members=members, seen=state.seen + 1, known=known)
 
@@ -143,34 +133,25 @@ class Evolution:
         Raises:
             BudgetError: if a random network is needed and practically nothing fits.
         """
+        members = state.members
         under_way = max(0, number - state.seen)
-        if state.members and len(state.members) + under_way >= self.population:
-            drawn = rng.integers(len(state.members), size=self.tournament)
-            parent = max((state.members[index] for index in drawn), key=lambda m: (m.score, m.number))
-            child = _child(state, parent, rng)
+        if members and len(members) + under_way >= self.population:
+
+            def select() -> Member:
+                # Of equals the youngest.
+                return tournament(
+                    members, self.tournament, rng, lambda i: (members[i].score, members[i].number)
+                )
+
+            child = bred(
+                state.candidates,
+                select,
+                self.crossover,
+                rng,
+                number=number,
+                excluded={member.architecture for member in members},
+                known=state.known,
+            )
             if child is not None:
-                return Proposal(number, child, parent=parent.number)
-        drawn_at_random = _drawn(state, rng)
-        return None if drawn_at_random is None else Proposal(number, drawn_at_random)
-
-
-def _child(state: EvolutionState, parent: Member, rng: np.random.Generator) -> Architecture | None:
-    if state.candidates.upper == 1:
-        return None  # the parent is the only network there is
-    alive = {member.architecture for member in state.members}
-    budget = dict(state.candidates.limits)
-    for _ in range(MUTATIONS):
-        child = mutate(state.space, parent.architecture, rng)
-        if child not in alive and fits(state.space, child, budget):
-            key = state.known.key(state.space, child)
-            if key not in state.known.keys:
                 return child
-    return None
-
-
-def _drawn(state: EvolutionState, rng: np.random.Generator) -> Architecture | None:
-    for _ in range(DRAWS):
-        architecture = state.candidates.sample(rng)
-        if state.known.key(state.space, architecture) not in state.known.keys:
-            return architecture
-    return None
+        return drawn(state.candidates, rng, number=number, known=state.known)

@@ -9,11 +9,12 @@ from typing import Any
 
 from netwright.errors import ConfigError
 from netwright.strategies.evolution import Evolution
+from netwright.strategies.nsga2 import NSGA2
 from netwright.strategies.random_search import RandomSearch
 from netwright.trial import Strategy
 
 STRATEGIES: Mapping[str, Callable[..., Strategy]] = MappingProxyType(
-    {strategy.name: strategy for strategy in (RandomSearch, Evolution)}
+    {strategy.name: strategy for strategy in (RandomSearch, Evolution, NSGA2)}
 )
 """What makes each strategy, by name; the arguments are its options."""
 
@@ -29,7 +30,7 @@ def make_strategy(name: str, **options: Any) -> Strategy:
         ConfigError: if the name or an option is unknown, or an option's value is wrong.
 
     >>> make_strategy("evolution", population=20)
-    Evolution(population=20, tournament=5, distinct=None)
+    Evolution(population=20, tournament=5, distinct=None, crossover=0.0)
     """
     if name not in STRATEGIES:
         raise ConfigError(f"strategy: expected one of {', '.join(STRATEGIES)}, got {name!r}")
