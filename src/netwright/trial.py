@@ -107,10 +107,25 @@ Objectives = tuple[Metric, ...]
 """What a search optimises: metrics of the estimator or costs of the network, at least one."""
 
 
+def value_of(trial: Trial, objective: Metric) -> float:
+    """A complete trial's metric of the name of an objective, or else its cost of that name.
+
+    Raises:
+        StudyError: if it has neither.
+    """
+    value = trial.metrics.get(objective.name, trial.costs.get(objective.name))
+    if value is None:
+        raise StudyError(
+            f"trial {trial.number}: expected the objective {objective.name!r} among its metrics, got "
+            f"{', '.join(trial.metrics) or 'none'}; let the estimator return it, or choose another objective"
+        )
+    return value
+
+
 def score_of(trial: Trial, objective: Metric) -> float | None:
     """What a trial is worth by one objective; larger is better, whichever way the objective goes.
 
-    The value is the metric of that name, or else the cost of that name.
+    The value is that of ``value_of``.
 
     Returns:
         The score, or None if nothing can be learned from the trial: it failed, is not within the budget, or
@@ -121,12 +136,7 @@ def score_of(trial: Trial, objective: Metric) -> float | None:
     """
     if not (trial.complete and trial.fits):
         return None
-    value = trial.metrics.get(objective.name, trial.costs.get(objective.name))
-    if value is None:
-        raise StudyError(
-            f"trial {trial.number}: expected the objective {objective.name!r} among its metrics, got "
-            f"{', '.join(trial.metrics) or 'none'}; let the estimator return it, or choose another objective"
-        )
+    value = value_of(trial, objective)
     if math.isnan(value):
         return None
     return float(value if objective.direction == "maximize" else -value)

@@ -48,5 +48,5 @@ def test_a_lag_below_one_is_refused() -> None:
 
 
 def test_another_format_is_refused() -> None:
-    with pytest.raises(StudyError, match="expected format 1, got 99"):
+    with pytest.raises(StudyError, match="expected format 1 or 2, got 99"):
         StudySettings.from_dict({**settings().to_dict(), "format": 99})

@@ -80,7 +80,7 @@ def run_search(
 ) -> SearchResult:
     """Search until the trials are done, the time is over, or nothing is left to propose.
 
-    Seed, lag, budget and objective are those of ``study.settings``. A study that was begun before is
+    Seed, lag, budget and objectives are those of ``study.settings``. A study that was begun before is
     continued: finished trials are kept, proposals whose evaluation was cut off are evaluated again, and the
     final history is that of an unbroken search.
 
@@ -97,10 +97,12 @@ def run_search(
     Args:
         space: where the architectures come from.
         strategy: who proposes.
-        estimator: who evaluates; its first metric is the objective.
+        estimator: who evaluates; its first metric is the first objective. Further ones are among its metrics
+            too, or else costs.
         study: the open record.
         executor: where evaluations run; the caller closes it.
-        costs_of: the exact costs of an architecture by name; every metric of the budget is among them.
+        costs_of: the exact costs of an architecture by name; every metric of the budget is among them, and
+            every objective that is not measured.
         trials: how many proposals the study shall have in all, or None for as many as the deadline allows.
         deadline: a reading of ``time.monotonic()``, or None.
         on_event: called with every event, between the steps of the search: it should be quick.
@@ -155,6 +157,13 @@ def _check(
     ):
         if expected != got:
             raise ConfigError(f"{what}: expected {expected} as the study has it, got {got}")
+    measured = {metric.name: metric for metric in estimator.metrics}
+    for objective in settings.further:
+        if measured.get(objective.name, objective) != objective:
+            raise ConfigError(
+                f"objective: expected {objective} as the study has it, got {measured[objective.name]} as the "
+                "estimator has it"
+            )
     if executor.workers > settings.lag:
         raise ConfigError(
             f"workers: expected at most {settings.lag}, the study's lag, got {executor.workers}; proposal k "
@@ -186,6 +195,7 @@ class _Search:
     seen: set[tuple[Architecture, float]] = field(init=False)
     options: dict[str, Sequence[Value]] = field(init=False)
     best: Trial | None = field(init=False)
+    front: tuple[Trial, ...] = field(init=False)
     state: Any = field(init=False)
     folded: int = 0
     running: dict[int, Started] = field(default_factory=dict)
@@ -198,9 +208,9 @@ class _Search:
         self.next = len(proposals)
         self.seen = {(proposal.architecture, proposal.fidelity) for proposal in proposals}
         self.options = {decision.name: tuple(decision.options) for decision in self.space.decisions}
-        self.best = history.best
+        self.best, self.front = history.best, history.pareto
         settings = self.study.settings
-        self.state = self.strategy.init(self.space, settings.budget, (settings.objective,), settings.seed)
+        self.state = self.strategy.init(self.space, settings.budget, settings.objectives, settings.seed)
 
     def run(self, interrupts: Interrupts) -> Stopped:
         if self.next:
@@ -309,6 +319,7 @@ class _Search:
     def _start(self, proposal: Proposal) -> None:
         number, costs = proposal.number, dict(self.costs_of(proposal.architecture))
         self._require_fit(proposal, costs)
+        self._require_objectives(costs)
         seed = seed_for(self.study.settings.seed, "trial", number)
         if self.study.attempts(number) == 0:
             # Left by a study whose database was deleted: its checkpoint is not ours to continue from.
@@ -333,6 +344,15 @@ class _Search:
                     f"what fits the budget, so it is wrong: {proposal.architecture.to_json()}"
                 )
 
+    def _require_objectives(self, costs: Mapping[str, int]) -> None:
+        known = {*costs, *(metric.name for metric in self.estimator.metrics)}
+        for objective in self.study.settings.objectives:
+            if objective.name not in known:
+                raise StudyError(
+                    f"objective {objective.name}: expected a metric of the estimator or a cost, got neither; "
+                    f"expected one of {', '.join(sorted(known))}"
+                )
+
     def _report(self, report: Report) -> None:
         value = report.metrics.get(self.study.settings.objective.name)
         if value is not None:
@@ -343,7 +363,7 @@ class _Search:
         started = self.running[outcome.number]
         reason = outcome.reason
         if outcome.metrics is not None:
-            reason = fault_of(outcome.metrics, self.study.settings.objective)
+            reason = self._fault_of(outcome.metrics)
         trial = Trial(
             proposal=started.proposal,
             state=TrialState.COMPLETE if reason is None else TrialState.FAILED,
@@ -359,8 +379,17 @@ class _Search:
         self.study.finish(trial)
         del self.running[outcome.number]
         self.finished[outcome.number] = trial
-        self.best = better_of(self.study.settings.objective, self.best, trial)
-        self.tell(Finished(trial, self.best, len(self.finished)))
+        settings = self.study.settings
+        self.best = better_of(settings.objective, self.best, trial)
+        self.front = History.of(settings.objective, (*self.front, trial), settings.further).pareto
+        self.tell(Finished(trial, self.best, len(self.finished), len(self.front)))
+
+    def _fault_of(self, metrics: Mapping[str, float]) -> str | None:
+        """Say why metrics are no result: all objectives that are measured are to be there."""
+        measured = {metric.name for metric in self.estimator.metrics}
+        objectives = [one for one in self.study.settings.objectives if one.name in measured]
+        faults = (fault_of(metrics, objective) for objective in objectives)
+        return next((fault for fault in faults if fault is not None), None)
 
 
 def fault_of(metrics: Mapping[str, float], objective: Metric) -> str | None:

@@ -73,11 +73,14 @@ class Finished:
         trial: the trial.
         best: the best trial so far, this one included; None while none is complete.
         finished: how many trials of the study are finished.
+        front: how many trials are on the Pareto front, this one included; with one objective, how many are
+            the best.
     """
 
     trial: Trial
     best: Trial | None
     finished: int
+    front: int = 0
 
 
 @dataclass(frozen=True, slots=True)

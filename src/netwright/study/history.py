@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from netwright.trial import Metric, Trial
+from netwright.pareto import Point, as_shares, hypervolume, nondominated, volume_added
+from netwright.trial import Metric, Objectives, Trial, scores_of, value_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,17 +20,24 @@ class History:
     stopped by itself (number of trials, time, space exhausted) leaves none.
 
     Attributes:
-        objective: the metric that says which trial is best.
+        objective: the metric or cost that says which trial is best.
         trials: the finished trials, complete and failed, in the order of their numbers.
+        further: the other objectives, in case there are several.
     """
 
     objective: Metric
     trials: tuple[Trial, ...] = ()
+    further: Objectives = ()
 
     @staticmethod
-    def of(objective: Metric, trials: Iterable[Trial]) -> History:
+    def of(objective: Metric, trials: Iterable[Trial], further: Objectives = ()) -> History:
         """Make a history of trials in any order."""
-        return History(objective, tuple(sorted(trials, key=lambda trial: trial.number)))
+        return History(objective, tuple(sorted(trials, key=lambda trial: trial.number)), further)
+
+    @property
+    def objectives(self) -> Objectives:
+        """All objectives, the one that says which trial is best first."""
+        return (self.objective, *self.further)
 
     def __len__(self) -> int:
         return len(self.trials)
@@ -82,9 +90,59 @@ class History:
             count: how many trials at most.
         """
         sign = -1.0 if self.objective.direction == "maximize" else 1.0
-        name = self.objective.name
-        ranked = sorted(self.completed, key=lambda trial: (sign * trial.metrics[name], trial.number))
+        ranked = sorted(
+            self.completed, key=lambda trial: (sign * value_of(trial, self.objective), trial.number)
+        )
         return tuple(ranked[:count])
+
+    @property
+    def pareto(self) -> tuple[Trial, ...]:
+        """The trials that no other dominates, in the order of their numbers: the Pareto front.
+
+        Of equal trials all are on it. Only complete trials within the budget are; with one objective those
+        that are best by it.
+        """
+        known = [(trial, scores) for trial in self.trials if (scores := scores_of(trial, self.objectives))]
+        return tuple(known[index][0] for index in nondominated([scores for _, scores in known]))
+
+    def hypervolume(self, reference: Mapping[str, float], ideal: Mapping[str, float]) -> float:
+        """How much of what can be reached has been reached: a share, 0 to 1, larger is better, exact.
+
+        It is the hypervolume that some trial dominates, as a share of the box between two values of each
+        objective. What it says depends on them, so compare it only where both are the same.
+
+        Args:
+            reference: a value of each objective, by name, beyond which a trial counts for nothing.
+            ideal: a better value of each, which no trial exceeds.
+        """
+        points = [scores for trial in self.trials if (scores := scores_of(trial, self.objectives))]
+        return hypervolume(*self._on_the_box(points, reference, ideal))
+
+    def hypervolumes(self, reference: Mapping[str, float], ideal: Mapping[str, float]) -> tuple[float, ...]:
+        """The same after each trial: one share for each trial of the history."""
+        shares: list[float] = []
+        before: list[Point] = []
+        total = 0.0
+        for trial in self.trials:
+            scores = scores_of(trial, self.objectives)
+            if scores is not None:
+                (point,), origin = self._on_the_box([scores], reference, ideal)
+                total += volume_added(point, before, origin)
+                before = [*before, point]
+                before = [before[index] for index in nondominated(before)]
+            shares.append(total)
+        return tuple(shares)
+
+    def _on_the_box(
+        self, points: Sequence[Point], reference: Mapping[str, float], ideal: Mapping[str, float]
+    ) -> tuple[list[tuple[float, ...]], tuple[float, ...]]:
+        """Points on a scale from 0 to 1, and where it begins."""
+        signs = [1 if objective.direction == "maximize" else -1 for objective in self.objectives]
+        ends = [
+            tuple(sign * end[objective.name] for sign, objective in zip(signs, self.objectives, strict=True))
+            for end in (reference, ideal)
+        ]
+        return as_shares(points, *ends), (0.0,) * len(signs)
 
     def comparable(self) -> list[dict[str, Any]]:
         """Give the content that two runs with the same seed must share, as plain JSON values.
@@ -107,7 +165,7 @@ def better_of(objective: Metric, best: Trial | None, trial: Trial) -> Trial | No
         return best
     if best is None:
         return trial
-    new, old = trial.metrics[objective.name], best.metrics[objective.name]
+    new, old = value_of(trial, objective), value_of(best, objective)
     if new == old:
         return min(best, trial, key=lambda one: one.number)
     return trial if (new > old) == (objective.direction == "maximize") else best

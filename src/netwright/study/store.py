@@ -5,8 +5,8 @@ but the last are marked as interrupted. What a trial carries:
 
 ======================  =================================================================================
 parameters              the active decisions, as categorical parameters
-value                   the objective (complete trials)
-intermediate values     the objective by step, as reported
+values                  the objectives in their order (complete trials)
+intermediate values     the first objective by step, as reported
 ``proposal``            our number; Optuna's own number counts attempts
 ``attempt``             0 for the first attempt
 ``architecture``        the architecture's JSON
@@ -46,7 +46,7 @@ from netwright.study.history import History
 from netwright.study.locks import DriverLock
 from netwright.study.ownership import claim
 from netwright.study.settings import StudySettings, differences, require_format
-from netwright.trial import Proposal, Trial, TrialState
+from netwright.trial import Proposal, Trial, TrialState, value_of
 
 LOCK = "driver.lock"
 TRIALS = "trials"
@@ -106,7 +106,7 @@ class Study:
         """
         if self._lock is None:
             self._refresh()
-        return History.of(self.settings.objective, self._trials.values())
+        return History.of(self.settings.objective, self._trials.values(), self.settings.further)
 
     def proposals(self) -> tuple[Proposal, ...]:
         """Give every proposal that was ever written, in the order of their numbers."""
@@ -180,7 +180,7 @@ class Study:
         return attempt
 
     def report(self, number: int, step: int, value: float) -> None:
-        """Write an intermediate value of the objective, for Optuna's plots and for those who watch."""
+        """Write an intermediate value of the first objective, for Optuna's plots and for those who watch."""
         self._require_driver()
         with self._writing():
             self._storage.set_trial_intermediate_value(self._running[number], step, value)
@@ -196,8 +196,8 @@ class Study:
                 self._storage.set_trial_user_attr(row, "curve", trial.curve)
             self._storage.set_trial_user_attr(row, "seconds", trial.seconds)
             if trial.complete:
-                value = trial.metrics[self.settings.objective.name]
-                self._storage.set_trial_state_values(row, OptunaState.COMPLETE, [value])
+                values = [value_of(trial, objective) for objective in self.settings.objectives]
+                self._storage.set_trial_state_values(row, OptunaState.COMPLETE, values)
             else:
                 self._storage.set_trial_user_attr(row, "reason", trial.reason)
                 self._storage.set_trial_state_values(row, OptunaState.FAIL)
@@ -369,7 +369,10 @@ def read_study(directory: Path, *, url: str | None = None, name: str = NAME) -> 
 def _load(storage: RDBStorage, name: str, settings: StudySettings) -> optuna.Study:
     with quiet():
         return optuna.create_study(
-            storage=storage, study_name=name, direction=settings.objective.direction, load_if_exists=True
+            storage=storage,
+            study_name=name,
+            directions=[objective.direction for objective in settings.objectives],
+            load_if_exists=True,
         )
 
 
@@ -384,7 +387,7 @@ def _agree(directory: Path, storage: RDBStorage, name: str, wanted: dict[str, An
             )
         with quiet():
             study = optuna.load_study(study_name=name, storage=storage)
-            study.set_metric_names([wanted["objective"]["name"]])
+            study.set_metric_names([one["name"] for one in (wanted["objective"], *wanted.get("further", ()))])
         storage.set_study_user_attr(study_id, _SETTINGS, wanted)
         return
     require_format(stored)
