@@ -217,3 +217,24 @@ def test_on_a_terminal_a_live_line_says_what_runs(monkeypatch: pytest.MonkeyPatc
     # What is above the live line is no older than the line.
     assert text.index("running: trial 0 40.0%") < text.index("search   1/4, trial 1: 50.00%")
     assert written.rstrip().endswith("\x1b[2K") or "\x1b[2K" in written[-20:]
+
+
+def test_several_objectives(say: Say) -> None:
+    """The plan says what is trained in full, and each trial how large the front is."""
+    plan = replace(PLANNED, objectives=("accuracy", "macs", "sram"))
+    events: list[Event] = [
+        started(0),
+        replace(finished(0, 0.5, 0.5, 1), front=1),
+        started(1),
+        finished(1, None, 0.5, 2),
+    ]
+    lines = say(LOADED, plan, *searching(*events[:2]))
+    assert lines[2] == (
+        "plan     4 trials of about 4 epochs each, 2 at a time; then up to 3 spread over the Pareto front of "
+        "accuracy, macs, sram in full (20 epochs)"
+    )
+    assert ", best 50.00%, front of 1, about " in lines[3]
+    one = say(replace(plan, top=1))
+    assert "; then the most accurate of the Pareto front of accuracy, macs, sram in full" in one[0]
+    # With one objective nothing is said of a front.
+    assert "front" not in say(PLANNED, *searching(*events))[1]

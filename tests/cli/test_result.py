@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from netwright.cli.result import score_line, sure_line
+from netwright.cli.result import front_lines, score_line, sure_line
 from netwright.errors import ConfigError
 
 
@@ -39,3 +39,27 @@ def test_a_result_of_a_later_version() -> None:
         ConfigError, match="task: expected one of classification, segmentation, got 'detection'"
     ):
         score_line({"task": "detection", "test_map": 0.5})
+
+
+def test_a_result_with_several_objectives() -> None:
+    result = {
+        "trials": 16,
+        "pareto": {
+            "objectives": [
+                {"name": name} for name in ("validation_accuracy", "macs", "peak_activation_bytes")
+            ],
+            "hypervolume": 0.61224,
+            "front": [{}] * 5,
+            "trained": [
+                {
+                    "trial": 7,
+                    "values": {"validation_accuracy": 0.9, "macs": 1_200_000, "peak_activation_bytes": 5000},
+                }
+            ],
+        },
+    }
+    assert front_lines(result) == [
+        "Pareto front: 5 of 16 trials, hypervolume 0.6122; trained in full:",
+        "  trial 7: 90.00%, macs 1.2M, peak_activation_bytes 4.88 KB",
+    ]
+    assert front_lines({"trials": 16}) == []

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import optuna
 import pytest
 from typer.main import get_command
 
@@ -271,3 +272,59 @@ class TestDone:
         assert shown["result"] == json.loads(done.out)
         assert [trial["number"] for trial in shown["trials"]] == [0]
         assert netwright("show", out).text.splitlines()[-1].startswith("result: test accuracy ")
+
+
+class TestSeveralObjectives:
+    @pytest.mark.slow
+    def test_a_front_of_digits(self, netwright: Netwright, tmp_path: Path) -> None:
+        """The real command in a process of its own: output, result, and Optuna's view of the study."""
+        command = [
+            *(sys.executable, "-W", "error", "-m", "netwright", "search", "--data", "digits"),
+            *("--out", "run", "--objectives", "accuracy,macs,sram", "--trials", "5", "--top", "2"),
+            *("--epochs", "1", "--max-macs", "400k", "--workers", "1", "--option", "population=3"),
+        ]
+        environment = {**os.environ, "PYTHONWARNINGS": "error"}
+        done = subprocess.run(
+            command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=600
+        )
+        assert done.returncode == 0, done.stderr
+        result = json.loads((tmp_path / "run" / "result.json").read_text())
+        front = result["pareto"]["front"]
+        lines = done.stdout.splitlines()
+        at = lines.index(
+            f"Pareto front: {len(front)} of 5 trials, hypervolume {result['pareto']['hypervolume']:.4f}; "
+            "trained in full:"
+        )
+        assert lines[at + 1].startswith(f"  trial {result['pareto']['trained'][0]['trial']}: ")
+        assert "spread over the Pareto front of accuracy, macs, sram in full" in done.stderr
+        assert result["command"] == (
+            "netwright search --data digits --out run --max-macs 400k --objectives accuracy,macs,sram "
+            "--option population=3 --trials 5 --workers 1 --epochs 1 --top 2"
+        )
+        shown = netwright("show", str(tmp_path / "run"), "--json").json
+        assert shown["pareto"] == [row["trial"] for row in front]
+        storage = optuna.storages.RDBStorage(f"sqlite:///{tmp_path / 'run' / 'study.db'}")
+        best = optuna.load_study(study_name="netwright", storage=storage).best_trials
+        storage.remove_session()
+        storage.engine.dispose()
+        assert [row.user_attrs["proposal"] for row in best] == shown["pareto"]
+
+    @pytest.mark.parametrize(
+        ("arguments", "message"),
+        [
+            (
+                ["--objectives", "accuracy,macs", "--strategy", "evolution"],
+                "strategy evolution: expected one objective, got validation_accuracy, macs; give one, or "
+                "use a strategy for several such as nsga2",
+            ),
+            (
+                ["--objectives", "accuracy,speed"],
+                "objectives: expected some of accuracy, macs, params, flash, weight_bytes, sram, "
+                "peak_activation_bytes, got 'speed'",
+            ),
+        ],
+    )
+    def test_refusals(self, netwright: Netwright, tmp_path: Path, arguments: list[str], message: str) -> None:
+        finished = netwright("search", "--data", "digits", "--out", str(tmp_path / "x"), *arguments)
+        assert finished.error == message
+        assert not (tmp_path / "x").exists()

@@ -45,6 +45,26 @@ def run(tmp_path: Path) -> Path:
     return tmp_path / "run"
 
 
+def test_the_front_of_several_objectives(tmp_path: Path, netwright: Netwright) -> None:
+    further = (Metric("macs", "", "minimize"),)
+    settings = StudySettings(space=SPACE.id, objective=ACCURACY, strategy="random", seed=0, further=further)
+    with open_study(tmp_path, settings) as study:
+        found = run_search(
+            SPACE,
+            RandomSearch(),
+            Table(),
+            study,
+            SerialExecutor(),
+            costs_of=lambda architecture: costs_of(SPACE, architecture),
+            trials=6,
+        ).history
+    front = [trial.number for trial in found.pareto]
+    assert 5 in front  # the most accurate one
+    assert netwright("show", str(tmp_path), "--json").json["pareto"] == front
+    line = f"Pareto front of validation_accuracy, macs: trials {', '.join(map(str, front))}"
+    assert line in netwright("show", str(tmp_path)).text.splitlines()
+
+
 def write_result(run: Path, **changes: Any) -> None:
     result = {
         "format": 1,

@@ -13,7 +13,7 @@ WHOLE: dict[str, Any] = {"data": "digits", "out": "runs/digits"}
 
 def test_what_is_left_out_has_the_documented_default() -> None:
     config = make_config(WHOLE)
-    assert (config.space, config.strategy, config.lag, config.seed, config.top) == (
+    assert (config.space, config.strategy_name, config.lag, config.seed, config.top) == (
         "mobilenet-tiny",
         "evolution",
         4,

@@ -45,6 +45,7 @@ class _Phase:
     done_before: int = 0
     done: int = 0
     best: float | None = None
+    front: int | None = None
     running: dict[int, str] = field(default_factory=dict)
 
     def count(self) -> str:
@@ -54,6 +55,8 @@ class _Phase:
     def state(self) -> str:
         """The best so far and the time left, as far as they are known."""
         best = "" if self.best is None else f", best {self.best:.2%}"
+        if self.front:
+            best += f", front of {self.front}"
         left = self._left()
         return best if left is None else f"{best}, about {duration(left)} left"
 
@@ -75,6 +78,7 @@ class Watcher:
         self._live: Live | None = None
         self._phase = _Phase("search")
         self._task = CLASSIFICATION
+        self._several = False
 
     def __enter__(self) -> Watcher:
         if self._console.is_terminal:
@@ -98,6 +102,7 @@ class Watcher:
         elif isinstance(progress, Checked):
             self._checked(progress)
         elif isinstance(progress, Planned):
+            self._several = len(progress.objectives) > 1
             self._say("plan", _plan(progress))
         elif isinstance(progress, Searching):
             self._enter("search", progress.trials, progress.seconds_left)
@@ -169,6 +174,7 @@ class Watcher:
             phase.running.pop(_number(event.trial.number, numbers), None)
             phase.done = event.finished
             phase.best = None if event.best is None else event.best.metrics[self._task.objective.name]
+            phase.front = event.front if self._several else None
             self._finished(event.trial, numbers)
         elif isinstance(event, Stopped):
             phase.running.clear()
@@ -218,5 +224,8 @@ def _plan(plan: Planned) -> str:
     each = f"about {share:.2g} epochs each" if share < 10 else f"about {share:.0f} epochs each"
     limit = "" if plan.minutes is None else f" for {plan.minutes:g} minutes"
     best = "the best one" if plan.top == 1 else f"the best {plan.top}"
+    if len(plan.objectives) > 1:
+        front = f"the Pareto front of {', '.join(plan.objectives)}"
+        best = f"the most accurate of {front}" if plan.top == 1 else f"up to {plan.top} spread over {front}"
     full = "1 epoch" if plan.epochs == 1 else f"{plan.epochs} epochs"
     return f"{trials} of {each}{limit}, {plan.workers} at a time; then {best} in full ({full})"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from netwright.devices import Budget
+from netwright.devices import Budget, format_cost
 from netwright.nn.intervals import wilson_interval
 from netwright.nn.task import CLASSIFICATION, Task, find_task
 
@@ -54,6 +54,32 @@ def fit_lines(result: Mapping[str, Any]) -> list[str]:
     costs = {name: value for name, value in result["costs"].items() if isinstance(value, int)}
     verdict = "fits the budget" if result["fits"] else "does not fit the budget"
     return [verdict, *(f"  {line}" for line in budget.check(costs).explain())]
+
+
+def front_lines(result: Mapping[str, Any]) -> list[str]:
+    """Say how large the Pareto front is, and what its points are that were trained in full.
+
+    Args:
+        result: the content of ``result.json``; nothing is said of a search with one objective.
+    """
+    pareto = result.get("pareto")
+    if pareto is None:
+        return []
+    names = [objective["name"] for objective in pareto["objectives"]]
+    shares = {task_of_result(result).objective.name}
+    lines = [
+        f"Pareto front: {len(pareto['front'])} of {trials_of(result['trials'])}, hypervolume "
+        f"{pareto['hypervolume']:.4f}; trained in full:"
+    ]
+    for one in pareto["trained"]:
+        values = ", ".join(
+            f"{one['values'][name]:.2%}"
+            if name in shares
+            else f"{name} {format_cost(name, one['values'][name], exact=False)}"
+            for name in names
+        )
+        lines.append(f"  trial {one['trial']}: {values}")
+    return lines
 
 
 def duration(seconds: float) -> str:

@@ -22,7 +22,7 @@ from netwright.cli.budget_options import (
     budget_from,
 )
 from netwright.cli.output import Json, print_json, print_line
-from netwright.cli.result import duration, fit_lines, sure_line, trials_of
+from netwright.cli.result import duration, fit_lines, front_lines, sure_line, trials_of
 from netwright.errors import ConfigError
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
@@ -64,7 +64,18 @@ def search(
     space: Annotated[
         str | None, typer.Option(metavar="NAME", help="Search space, or its file [mobilenet-tiny].")
     ] = None,
-    strategy: Annotated[str | None, typer.Option(metavar="NAME", help="Search strategy [evolution].")] = None,
+    objectives: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAMES",
+            help="accuracy, and perhaps some of macs, params, flash, sram, with commas: a Pareto front "
+            "[accuracy].",
+        ),
+    ] = None,
+    strategy: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Search strategy [evolution; nsga2 for several objectives]."),
+    ] = None,
     option: Annotated[
         list[str] | None,
         typer.Option("--option", metavar="NAME=VALUE", help="An option of the strategy; may be repeated."),
@@ -148,7 +159,7 @@ def _read_option(text: str) -> tuple[str, Any]:
 
 def _print_result(result: Mapping[str, Any], out: Path) -> None:
     print_line(sure_line(result))
-    for line in fit_lines(result):
+    for line in [*fit_lines(result), *front_lines(result)]:
         print_line(line)
     failed = f", {result['failed_trials']} failed" if result["failed_trials"] else ""
     print_line(

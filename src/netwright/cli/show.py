@@ -29,6 +29,7 @@ def show(
     with read_study(run, url=storage) as study:
         history, running = study.history(), study.unfinished()
         objective = study.settings.objective.name
+    front = [trial.number for trial in history.pareto] if history.further else None
     result = read_result(run)
     best_first = [*history.top(len(history)), *history.failed]
     if json:
@@ -37,6 +38,7 @@ def show(
                 "trials": [_row(trial, objective) for trial in best_first],
                 "unfinished": [proposal.number for proposal in running],
                 "result": result,
+                **({} if front is None else {"pareto": front}),
             }
         )
         return
@@ -57,6 +59,9 @@ def show(
         f"{len(history.completed)} complete, {len(history.failed)} failed, {len(running)} unfinished"
         + (f"; {len(best_first) - len(shown)} more with --top 0" if len(shown) < len(best_first) else "")
     )
+    if front is not None:
+        names = ", ".join(one.name for one in history.objectives)
+        print_line(f"Pareto front of {names}: trials {', '.join(map(str, front)) or 'none'}")
     for trial in history.failed:
         print_line(f"trial {trial.number} failed: {trial.reason}")
     if result is None:

@@ -15,6 +15,12 @@ from netwright.nn.task import CLASSIFICATION
 
 DEFAULT_TRIALS = 16
 
+DEFAULT_STRATEGY = "evolution"
+"""What searches unless it is said."""
+
+SEVERAL_STRATEGY = "nsga2"
+"""The same with several objectives."""
+
 
 class SearchConfig(BaseModel):
     """Everything that ``search`` can be told; a YAML file has the same names.
@@ -33,7 +39,8 @@ class SearchConfig(BaseModel):
         sram_margin: share of the SRAM kept for the runtime, in place of the built-in rule.
         flash_margin: the same for flash.
         space: name of a search space, or a file that ``netwright.spaces.catalog.load_space`` reads.
-        strategy: name of a search strategy.
+        objectives: ``accuracy`` and perhaps some of macs, params, flash, sram, with commas: a Pareto front.
+        strategy: name of a search strategy; chosen by the number of objectives.
         options: options of the strategy.
         trials: number of trials; 16 unless ``minutes`` is given.
         minutes: time for the search; the final trainings come on top.
@@ -44,7 +51,7 @@ class SearchConfig(BaseModel):
         epochs: epochs of a full training; chosen by the size of the data.
         batch_size: images a step; chosen by the size of the data.
         learning_rate: the peak of the schedule; chosen by the size of the data.
-        top: number of architectures that are trained in full.
+        top: number of architectures that are trained in full; with several objectives, of the Pareto front.
         validation: share of the training rows that validates; chosen by the size of the data.
         augmentation: name of an augmentation, in place of the one that suits the data.
         class_weights: whether rare classes weigh more in the loss.
@@ -69,7 +76,8 @@ class SearchConfig(BaseModel):
     sram_margin: float | None = None
     flash_margin: float | None = None
     space: str = "mobilenet-tiny"
-    strategy: str = "evolution"
+    objectives: str = "accuracy"
+    strategy: str | None = None
     options: dict[str, Any] = Field(default_factory=dict)
     trials: int | None = Field(default=None, ge=1)
     minutes: float | None = Field(default=None, gt=0, allow_inf_nan=False)
@@ -94,6 +102,21 @@ class SearchConfig(BaseModel):
     def _at_home(cls, out: Path) -> Path:
         """``~`` is the home directory, as in a shell, which reads neither YAML nor Python."""
         return out.expanduser()
+
+    @field_validator("objectives", mode="before")
+    @classmethod
+    def _with_commas(cls, objectives: Any) -> Any:
+        """A list will do, as YAML has it."""
+        if isinstance(objectives, list | tuple) and all(isinstance(name, str) for name in objectives):
+            return ",".join(objectives)
+        return objectives
+
+    @property
+    def strategy_name(self) -> str:
+        """Name of the strategy, chosen if none is given."""
+        if self.strategy is not None:
+            return self.strategy
+        return SEVERAL_STRATEGY if "," in self.objectives else DEFAULT_STRATEGY
 
     @property
     def trial_limit(self) -> int | None:

@@ -20,9 +20,11 @@ from netwright.nn.data import Data, Split, load_data, split
 from netwright.nn.prepare import pick_device
 from netwright.nn.recipe import Recipe, recipe_for
 from netwright.nn.task import Task, find_task
+from netwright.pareto import spread_over
 from netwright.pipeline.command import command_line, python_call
 from netwright.pipeline.config import SearchConfig, make_config
 from netwright.pipeline.feasibility import why_nothing_fits
+from netwright.pipeline.objectives import check_objectives, read_objectives
 from netwright.pipeline.outcome import SearchOutcome, busy_seconds, read_outcome, write_outcome
 from netwright.pipeline.progress import (
     Checked,
@@ -33,7 +35,17 @@ from netwright.pipeline.progress import (
     Progress,
     Searching,
 )
-from netwright.space import Count, ExpressionSpace, Extremes, costs_of, count, extremes, size, unrank
+from netwright.space import (
+    Architecture,
+    Count,
+    ExpressionSpace,
+    Extremes,
+    costs_of,
+    count,
+    extremes,
+    size,
+    unrank,
+)
 from netwright.spaces.catalog import load_space, resolve_space
 from netwright.strategies import AtFidelity, Listed, make_strategy
 from netwright.study import (
@@ -47,7 +59,7 @@ from netwright.study import (
     run_search,
 )
 from netwright.study.interrupts import Interrupts
-from netwright.trial import Strategy, Trial
+from netwright.trial import Objectives, Strategy, Trial, scores_of
 
 PRELOAD = ("netwright.estimators.trained", "torch._dynamo")
 """What trial processes find imported; torch imports the second when the first optimizer is made, in 1.5 s."""
@@ -70,6 +82,8 @@ class Job:
         budget: the limits.
         size: number of architectures of the space.
         fitting: how many of them fit.
+        ranges: smallest and largest of each cost in the whole space, where they can be known.
+        objectives: what is optimised, the score of the task first.
         strategy: what proposes.
         recipe: the full training.
         fidelity: share of it that a trial gets.
@@ -84,6 +98,8 @@ class Job:
     budget: Budget
     size: int
     fitting: Count
+    ranges: Mapping[str, Extremes]
+    objectives: Objectives
     strategy: Strategy
     recipe: Recipe
     fidelity: float
@@ -120,7 +136,8 @@ class Job:
         """What the history of a study of this job depends on, with a strategy and its options."""
         return StudySettings(
             space=self.space.id,
-            objective=self.task.objective,
+            objective=self.objectives[0],
+            further=self.objectives[1:],
             strategy=strategy,
             seed=self.config.seed,
             lag=self.config.lag,
@@ -147,11 +164,23 @@ class Job:
         return TrainedAccuracy(self.source, self.space, self.recipe, self.config.accelerator, keep)
 
     def finalists(self, found: History) -> tuple[Trial, ...]:
-        """The best trials, of each architecture the best one: what is trained in full."""
-        best: dict[Any, Trial] = {}
-        for trial in found.top(len(found)):
+        """What is trained in full: the best trials, of each architecture the best one.
+
+        With several objectives: of the Pareto front the most accurate, and then each time the trial that is
+        the farthest from those before, with every objective scaled to its range over the front.
+        """
+        ranked = found.top(len(found))
+        if found.further:
+            front = {trial.number for trial in found.pareto}
+            ranked = tuple(trial for trial in ranked if trial.number in front)
+        best: dict[Architecture, Trial] = {}
+        for trial in ranked:
             best.setdefault(trial.proposal.architecture, trial)
-        return tuple(best.values())[: self.config.top]
+        chosen = tuple(best.values())
+        if not found.further:
+            return chosen[: self.config.top]
+        points = [scores_of(trial, found.objectives) or () for trial in chosen]
+        return tuple(chosen[index] for index in spread_over(points, self.config.top, first=0))
 
     def final_directory(self, finalists: tuple[Trial, ...]) -> Path:
         """Where the final trainings of these finalists are kept: other finalists, another folder."""
@@ -253,8 +282,10 @@ def prepare_job(
     latency = read_latency(config.latency_table)
     if LATENCY in budget and latency is None and (space is None or space.latency is None):
         raise ConfigError("max_latency: expected a table of times too; give latency_table")
-    strategy = make_strategy(config.strategy, **config.options)
+    strategy = make_strategy(config.strategy_name, **config.options)
     _check_settings(config, space)
+    objectives = read_objectives(config.objectives, find_task(config.task))
+    check_objectives(strategy, objectives)
     data = source if source is not None else load_data(config.data)
     _check_task(config, data)
     share = config.validation or (0.2 if len(data.labels) < 10_000 else 0.1)
@@ -278,7 +309,8 @@ def prepare_job(
     fitting = count(compiled, budget)
     if fitting.upper == 0:
         raise BudgetError(why_nothing_fits(compiled, budget))
-    tell(Checked(compiled.id, size(compiled), fitting, _ranges(compiled), tuple(budget.explain())))
+    ranges = _ranges(compiled)
+    tell(Checked(compiled.id, size(compiled), fitting, ranges, tuple(budget.explain())))
     recipe = _recipe(config, data)
     return Job(
         config=config,
@@ -289,6 +321,8 @@ def prepare_job(
         budget=budget,
         size=size(compiled),
         fitting=fitting,
+        ranges=ranges,
+        objectives=objectives,
         strategy=strategy,
         recipe=recipe,
         fidelity=config.fidelity or _fidelity(recipe, len(rows.train_indices)),
@@ -396,6 +430,7 @@ def _plan(job: Job) -> Planned:
         epochs=job.recipe.epochs,
         fidelity=job.fidelity,
         top=min(config.top, job.trials),
+        objectives=tuple(part.strip() for part in config.objectives.split(",")),
     )
 
 

@@ -20,10 +20,11 @@ from netwright.ir.graph import Graph
 from netwright.nn.intervals import wilson_interval
 from netwright.nn.task import CLASSIFICATION
 from netwright.pipeline.config import SearchConfig
+from netwright.pipeline.objectives import box_of, pareto_result
 from netwright.report import Accuracy as ReportedAccuracy
 from netwright.report import Candidate, Example, ReportContent, Snippet, write_report
 from netwright.study import History, Stopped, StopReason
-from netwright.trial import Trial
+from netwright.trial import Trial, value_of
 
 if TYPE_CHECKING:
     from netwright.pipeline.job import Job
@@ -195,7 +196,7 @@ def _card(job: Job, found: History, finals: History, winner: Trial, held_out: He
             validation=_validation(job, winner),
             test=held_out.evaluation.score,
             spreads={
-                f"validation, the best {len(finals.completed)} of the search trained in full": tuple(
+                f"validation, {_finalists(job, finals)} trained in full": tuple(
                     _validation(job, trial) for trial in finals.top(len(finals))
                 )
             },
@@ -209,7 +210,7 @@ def _card(job: Job, found: History, finals: History, winner: Trial, held_out: He
         architecture=winner.proposal.architecture,
         search=SearchFacts(
             space=job.space.id,
-            strategy=job.config.strategy,
+            strategy=job.strategy.name,
             trials=len(found),
             failed=len(found.failed),
             size=job.size,
@@ -233,7 +234,7 @@ def _content(job: Job, found: History, finals: History, winner: Trial, held_out:
         space_size=job.size,
         fitting_lower=job.fitting.lower,
         fitting_upper=job.fitting.upper,
-        strategy=job.config.strategy,
+        strategy=job.strategy.name,
         device=job.config.device,
         budget=tuple(job.budget.explain()),
         verdict=job.budget.check(winner.costs),
@@ -280,6 +281,7 @@ def _result(
 ) -> dict[str, Any]:
     architecture = winner.proposal.architecture
     costs = _cost(job, job.space.to_graph(architecture))
+    several = {} if len(job.objectives) == 1 else {"pareto": _pareto(job, found, finals)}
     return {
         "format": FORMAT,
         "architecture": {"key": architecture.key, **architecture.to_dict()},
@@ -297,6 +299,7 @@ def _result(
         "trials": len(found),
         "failed_trials": len(found.failed),
         "finalists": [_finalist(job, trial) for trial in finals],
+        **several,
         "space": {
             "id": job.space.id,
             "size": job.size,
@@ -327,6 +330,33 @@ def _finalist(job: Job, trial: Trial) -> dict[str, Any]:
         objective: trial.metrics.get(objective),
         "reason": trial.reason,
         "seed": trial.seed,
+    }
+
+
+def _finalists(job: Job, finals: History) -> str:
+    """In words which trials the finals are."""
+    count = len(finals.completed)
+    return f"the best {count} of the search" if len(job.objectives) == 1 else f"{count} of the Pareto front"
+
+
+def _pareto(job: Job, found: History, finals: History) -> dict[str, Any]:
+    """The front of the search, and what became of its points that were trained in full."""
+    numbers = [trial.number for trial in job.finalists(found)]
+    best = {trial.number for trial in finals.pareto}
+    folder = job.final_directory(job.finalists(found)).relative_to(job.out)
+    return {
+        **pareto_result(found, box_of(found, job.budget, job.ranges)),
+        "trained": [
+            {
+                "trial": numbers[trial.number],
+                "architecture": trial.proposal.architecture.key,
+                "values": {one.name: value_of(trial, one) for one in job.objectives},
+                # Of those that were trained in full no other dominates it.
+                "on_front": trial.number in best,
+                "network": str(folder / "trials" / str(trial.number) / NETWORK),
+            }
+            for trial in finals.completed
+        ],
     }
 
 

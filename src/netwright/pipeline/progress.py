@@ -67,6 +67,7 @@ class Planned:
         epochs: epochs of a full training.
         fidelity: share of it that a trial gets.
         top: number of architectures that are trained in full.
+        objectives: what is optimised, as it was typed.
     """
 
     trials: int | None
@@ -76,6 +77,7 @@ class Planned:
     epochs: int
     fidelity: float
     top: int
+    objectives: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
