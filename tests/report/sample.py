@@ -13,13 +13,14 @@ from netwright.devices import budget_for
 from netwright.ir.cost import cost
 from netwright.ir.graph import Graph
 from netwright.models import mobilenet_v3_large
-from netwright.nn.task import SEGMENTATION
-from netwright.report import Accuracy, Candidate, Example, ReportContent, Snippet
+from netwright.nn.task import CLASSIFICATION, SEGMENTATION
+from netwright.report import Accuracy, Candidate, Example, Front, ReportContent, Snippet
 from netwright.seeding import rng_for
 from netwright.space import Architecture, ExpressionSpace, sample, size
 from netwright.space.program import Decision
 from netwright.spaces import mobilenet_tiny
-from netwright.trial import CurvePoint, Proposal, Trial, TrialState
+from netwright.study import History
+from netwright.trial import CurvePoint, Metric, Proposal, Trial, TrialState
 
 CLASSES = (
     "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",
@@ -131,6 +132,48 @@ def pixel_content(classes: tuple[str, ...] = ("background", *CLASSES)) -> Report
 
 def _renamed(metrics: Mapping[str, float], name: str) -> dict[str, float]:
     return {name: metrics["validation_accuracy"]} if metrics else {}
+
+
+def front_content(*costs: str) -> ReportContent:
+    """The same with several objectives.
+
+    Args:
+        costs: what is optimised besides the accuracy; without any the MACs and the peak memory.
+    """
+    content = sample_content()
+    objectives = (
+        CLASSIFICATION.objective,
+        *(Metric(name, "", "minimize") for name in costs or ("macs", "peak_activation_bytes")),
+    )
+    history = History.of(objectives[0], content.trials, objectives[1:])
+    limits = {row.metric: row.limit for row in content.verdict.rows}
+    reference = {one.name: float(limits.get(one.name, 10**9)) for one in objectives[1:]}
+    growth = history.hypervolumes(
+        {objectives[0].name: 0.0, **reference}, {objectives[0].name: 1.0, **dict.fromkeys(reference, 0.0)}
+    )
+    front = history.pareto
+    candidates = tuple(_candidate(trial) for trial in (front[0], front[-1]))
+    winner = max(candidates, key=lambda one: one.validation).architecture
+    graph = mobilenet_tiny((1, 28, 28), 10).to_graph(winner)
+    figures = cost(graph)
+    return replace(
+        content,
+        strategy="nsga2",
+        candidates=candidates,
+        winner=winner,
+        graph=graph,
+        cost=figures,
+        verdict=budget_for("nrf52840", max_macs="12M").check(figures.totals()),
+        front=Front(
+            objectives,
+            front,
+            growth,
+            (
+                "validation accuracy: 0 to 1",
+                *(f"{one}: {limit:g} (the limit) to 0" for one, limit in reference.items()),
+            ),
+        ),
+    )
 
 
 def lonely_content() -> ReportContent:

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from netwright.report import ReportContent, render_report
-from tests.report.sample import hostile_content, lonely_content, pixel_content, sample_content
+from tests.report.sample import front_content, hostile_content, lonely_content, pixel_content, sample_content
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -141,6 +141,22 @@ def test_examples_are_shown(chromium: str, tmp_path: Path) -> None:
         assert found["images"] == 3 * len(content.examples)
         assert found["overflow"] <= 0
         assert len(found["figures"]) == 8
+
+
+@pytest.mark.parametrize("width", [1200, 400])
+def test_a_front_of_several_objectives_is_drawn(chromium: str, tmp_path: Path, width: int) -> None:
+    content = front_content("macs", "params", "peak_activation_bytes")
+    found = _probe(chromium, tmp_path, content, width)
+
+    figures = found["figures"]
+    assert content.front is not None
+    for metric in ("macs", "params", "peak_activation_bytes"):
+        # Every trial, the rings of two that were trained in full, and the winner.
+        assert figures[f"plot-front-{metric}"]["points"] == len(content.complete) + 2 + 1
+    assert "Parameters" in figures["plot-front-macs"]["texts"]  # the bar of colours
+    assert figures["plot-hypervolume"]["drawings"] >= 1
+    assert found["overflow"] <= 0
+    assert all(abs(figure["surplus"]) < 1 for figure in figures.values())
 
 
 def test_the_least_there_can_be_is_drawn(chromium: str, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from netwright.devices import format_cost
 from netwright.errors import StudyError
 from netwright.estimators.held_out import HeldOut
 from netwright.estimators.trained import NETWORK, evaluate_held_out, pixel_statistics
@@ -22,7 +23,8 @@ from netwright.nn.task import CLASSIFICATION
 from netwright.pipeline.config import SearchConfig
 from netwright.pipeline.objectives import box_of, pareto_result
 from netwright.report import Accuracy as ReportedAccuracy
-from netwright.report import Candidate, Example, ReportContent, Snippet, write_report
+from netwright.report import Candidate, Example, Front, ReportContent, Snippet, write_report
+from netwright.report.front import title_of
 from netwright.study import History, Stopped, StopReason
 from netwright.trial import Trial, value_of
 
@@ -266,6 +268,7 @@ def _content(job: Job, found: History, finals: History, winner: Trial, held_out:
         confusion=held_out.evaluation.confusion,
         task=job.task,
         further={name.replace("_", " "): share for name, share in _further(held_out).items()},
+        front=_front(job, found),
         examples=tuple(Example(one.image, one.truth, one.prediction, one.score) for one in held_out.examples),
     )
 
@@ -358,6 +361,22 @@ def _pareto(job: Job, found: History, finals: History) -> dict[str, Any]:
             for trial in finals.completed
         ],
     }
+
+
+def _front(job: Job, found: History) -> Front | None:
+    """The front as the report shows it."""
+    if len(job.objectives) == 1:
+        return None
+    box = box_of(found, job.budget, job.ranges)
+    lines = [
+        f"Validation {job.task.noun}: 0 to 1"
+        if objective.direction == "maximize"
+        else f"{title_of(objective)}: {format_cost(objective.name, round(box.reference[objective.name]))} "
+        f"({box.basis[objective.name]}) to 0"
+        for objective in job.objectives
+    ]
+    growth = found.hypervolumes(box.reference, box.ideal)
+    return Front(job.objectives, found.pareto, growth, tuple(lines))
 
 
 def _validation(job: Job, trial: Trial) -> float:

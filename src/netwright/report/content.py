@@ -14,7 +14,7 @@ from netwright.ir.graph import Graph
 from netwright.nn.task import CLASSIFICATION, Task
 from netwright.space.architecture import Architecture
 from netwright.space.program import Decision
-from netwright.trial import CurvePoint, Trial
+from netwright.trial import CurvePoint, Objectives, Trial
 
 Array = npt.NDArray[Any]
 
@@ -47,6 +47,28 @@ class Candidate:
     architecture: Architecture
     validation: float
     curve: tuple[CurvePoint, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Front:
+    """The Pareto front of a search with several objectives.
+
+    Attributes:
+        objectives: what was optimised, the score of the task first, then costs.
+        trials: the trials that no other dominates.
+        growth: the hypervolume after each trial, as a share of a box, 0 to 1.
+        box: a line for each objective that says between which values the box is.
+    """
+
+    objectives: Objectives
+    trials: tuple[Trial, ...]
+    growth: tuple[float, ...]
+    box: tuple[str, ...]
+
+    @property
+    def hypervolume(self) -> float:
+        """After the last trial."""
+        return self.growth[-1] if self.growth else 0.0
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -118,6 +140,7 @@ class ReportContent:
         task: what the network does with an image; names the objective and the score.
         further: other shares on the test set, by what they are.
         examples: images of the test set, from the best to the worst; only where pixels bear the labels.
+        front: the Pareto front, where there were several objectives.
     """
 
     title: str
@@ -154,6 +177,7 @@ class ReportContent:
     further: Mapping[str, float] = field(default_factory=dict)
     examples: tuple[Example, ...] = ()
     further_costs: Mapping[str, int] = field(default_factory=dict)
+    front: Front | None = None
 
     @property
     def cost_names(self) -> tuple[str, ...]:
@@ -169,8 +193,9 @@ class ReportContent:
         """Check that the parts belong together.
 
         Raises:
-            ValueError: if a complete trial lacks the objective, the cost is that of another graph, or
-                the confusion matrix or the accuracies by class do not have one row for each class.
+            ValueError: if a complete trial lacks the objective, the cost is that of another graph, the front
+                has not one hypervolume for each trial, or the confusion matrix or the accuracies by class do
+                not have one row for each class.
         """
         for trial in self.trials:
             if trial.complete and self.objective not in trial.metrics:
@@ -180,6 +205,11 @@ class ReportContent:
                 )
         if [row.name for row in self.cost.nodes] != [node.name for node in self.graph.nodes]:
             raise ValueError("report.cost: expected the cost of report.graph, got that of another graph")
+        if self.front is not None and len(self.front.growth) != len(self.trials):
+            raise ValueError(
+                f"report.front: expected a hypervolume for each of {len(self.trials)} trials, "
+                f"got {len(self.front.growth)}"
+            )
         count = len(self.classes)
         if self.class_accuracy is not None and len(self.class_accuracy) != count:
             raise ValueError(

@@ -6,23 +6,20 @@ reads a subset of HTML in its texts.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from html import escape
 from itertools import accumulate
 from math import ceil
-from typing import Any
 
 import plotly.graph_objects as go
 
-from netwright.devices import format_cost
 from netwright.nn.task import CLASSIFICATION, Task
-from netwright.report import axes, labels
+from netwright.report import axes, labels, marks
 from netwright.report.content import Candidate
 from netwright.report.pareto import pareto_front
 from netwright.space.architecture import Architecture
 from netwright.trial import Trial
 
-_MARGIN = 0.08
 _CURVES = ((axes.VERMILLION, "solid"), (axes.BLUE, "dash"), (axes.GREEN, "dot"), (axes.PURPLE, "dashdot"))
 _TEXT_CLASSES = 16
 _NAMED_CLASSES = 24
@@ -51,9 +48,9 @@ def accuracy_over_cost(
     figure = axes.figure(
         300,
         xaxis=axis.layout(labels.COST_TITLES[metric]),
-        yaxis=_share_axis(shares, f"Validation {task.noun}"),
+        yaxis=marks.share_axis(shares, f"Validation {task.noun}"),
     )
-    texts = [_trial_text(trial, task) for trial in trials]
+    texts = [marks.trial_text(trial, task) for trial in trials]
     for fits, symbol, name in ((True, "circle", "fits"), (False, "circle-open", "does not fit")):
         chosen = [index for index, trial in enumerate(trials) if trial.fits is fits]
         if chosen:
@@ -79,8 +76,8 @@ def accuracy_over_cost(
     same = [i for i, trial in enumerate(trials) if trial.proposal.architecture == winner]
     if same:
         at = max(same, key=lambda i: shares[i])
-        _mark_winner(figure, costs[at], 100 * shares[at], texts[at])
-    _draw_limit(figure, axis, metric)
+        marks.mark_winner(figure, costs[at], 100 * shares[at], texts[at])
+    marks.draw_limit(figure, axis, metric)
     return figure
 
 
@@ -98,7 +95,7 @@ def progress(
     complete = [trial for trial in ordered if trial.complete]
     failed = [trial for trial in ordered if not trial.complete]
     shares = [trial.metrics[task.objective.name] for trial in complete]
-    vertical = _share_axis(shares, f"Validation {task.noun}")
+    vertical = marks.share_axis(shares, f"Validation {task.noun}")
     bottom, top = vertical["range"]
     first, last = ordered[0].number, ordered[-1].number
     room = 0.6 + 0.03 * (last - first)
@@ -115,7 +112,7 @@ def progress(
     figure.add_scatter(
         x=[trial.number for trial in complete],
         y=[100 * share for share in shares],
-        text=[_trial_text(trial, task) for trial in complete],
+        text=[marks.trial_text(trial, task) for trial in complete],
         mode="markers",
         name="trial",
         marker={"size": 8, "color": axes.BLUE, "opacity": 0.65},
@@ -142,7 +139,7 @@ def progress(
     figure.add_scatter(
         x=[trial.number for trial in failed],
         y=[bottom + 0.04 * (top - bottom)] * len(failed),
-        text=[_trial_text(trial, task) for trial in failed],
+        text=[marks.trial_text(trial, task) for trial in failed],
         mode="markers",
         name="failed",
         marker={"symbol": "x-thin", "size": 10, "line": {"color": axes.VERMILLION, "width": 2.5}},
@@ -167,7 +164,7 @@ def learning_curves(candidates: Sequence[Candidate], *, task: Task = CLASSIFICAT
     figure = axes.figure(
         320,
         xaxis={"title": {"text": "Training step"}, "rangemode": "tozero", "nticks": 6, "tickformat": ",d"},
-        yaxis=_share_axis(shares, f"Validation {task.noun}"),
+        yaxis=marks.share_axis(shares, f"Validation {task.noun}"),
         showlegend=True,
         legend={"x": 1, "y": 0.02, "xanchor": "right", "yanchor": "bottom", "bgcolor": "rgba(0,0,0,0)"},
     )
@@ -244,67 +241,3 @@ def confusion_matrix(
         **({"texttemplate": "%{text}"} if number <= _TEXT_CLASSES else {}),
     )
     return figure
-
-
-def _share_axis(shares: Sequence[float], title: str) -> dict[str, Any]:
-    """A vertical axis in per cent with room around the values."""
-    low, high = (min(shares), max(shares)) if shares else (0.0, 1.0)
-    pad = max(_MARGIN * (high - low), 0.002)
-    return {
-        "title": {"text": f"{title} (%)"},
-        "range": [max(-1.0, 100 * (low - 1.5 * pad)), min(101.0, 100 * (high + pad))],
-        "nticks": 7,
-    }
-
-
-def _trial_text(trial: Trial, task: Task) -> str:
-    """What the box of a trial says."""
-    head = f"<b>trial {trial.number}</b>"
-    if trial.complete:
-        head += f": {labels.percent(trial.metrics[task.objective.name])}"
-    else:
-        head += f" failed: {escape(labels.shorten(trial.reason or 'no reason recorded', 60))}"
-    costs = ", ".join(
-        f"{format_cost(metric, number, exact=False)}{suffix}"
-        for metric, suffix in _COST_WORDS.items()
-        if (number := trial.costs.get(metric)) is not None
-    )
-    lines = [head, costs, *(escape(line) for line in labels.architecture(trial.proposal.architecture))]
-    return "<br>".join(line for line in lines if line)
-
-
-_COST_WORDS: Mapping[str, str] = {
-    "macs": " MACs",
-    "params": " params",
-    "weight_bytes": " weights",
-    "peak_activation_bytes": " peak",
-}
-
-
-def _mark_winner(figure: go.Figure, x: float, y: float, text: str) -> None:
-    figure.add_scatter(
-        x=[x],
-        y=[y],
-        text=[f"<b>winner</b><br>{text}"],
-        mode="markers",
-        name="winner",
-        marker={"symbol": "star", "size": 17, "color": axes.ORANGE, "line": {"color": axes.INK, "width": 1}},
-        hoverinfo="text",
-    )
-
-
-def _draw_limit(figure: go.Figure, axis: axes.Axis, metric: str) -> None:
-    """Draw the limit as a vertical line, or say on which side of the axis it is."""
-    if axis.limit is not None:
-        at = axis.position(axis.limit)
-        text = f"limit {format_cost(metric, axis.limit, exact=False)}"
-        left, right = axis.position(axis.low), axis.position(axis.high)
-        anchor = "right" if at > (left + right) / 2 else "left"
-        figure.add_shape(
-            type="line", x0=axis.limit, x1=axis.limit, xref="x", y0=0, y1=1, yref="y domain",
-            line={"color": axes.VERMILLION, "width": 2, "dash": "dash"},
-        )  # fmt: skip
-        axes.note(figure, text, x=at, y=0, xref="x", yref="y domain", xanchor=anchor)
-    elif axis.beyond is not None:
-        text = f"limit {format_cost(metric, axis.beyond, exact=False)}, beyond this axis →"
-        axes.note(figure, text, x=1, y=0, xref="x domain", yref="y domain", xanchor="right")

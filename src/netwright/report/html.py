@@ -16,11 +16,13 @@ from netwright.ir.memory import fuse
 from netwright.nn.task import CLASSIFICATION
 from netwright.report import axes, figures, labels, pictures, tables
 from netwright.report.content import Accuracy, ReportContent
+from netwright.report.front import front_over_cost, front_rows, hypervolume_growth, title_of, titles
 from netwright.report.memory import memory_over_time
 from netwright.report.pareto import pareto_front
 
 _BEST = 10
 _FAILED = 50
+_FRONT = 40
 _LONG = 60
 
 
@@ -98,6 +100,7 @@ def _view(content: ReportContent) -> dict[str, Any]:
         "decisions": tables.decision_rows(content),
         "inactive": max(0, len(content.decisions) - len(content.winner.choices)),
         "classes": tables.class_rows(content),
+        "front": _front(content),
         "trade_offs": _trade_offs(content),
         "progress": _progress(content),
         "curves": _curves(content),
@@ -115,6 +118,44 @@ def _plot(name: str, title: str, summary: str, figure: go.Figure) -> Plot:
     # In a script element only "<" can end the data early, whatever a name contains.
     text = figure.to_json().replace("<", "\\u003c")
     return Plot(name, title, summary, text, int(figure.layout.height))
+
+
+def _front(content: ReportContent) -> dict[str, Any] | None:
+    """The front of several objectives: its table and figures; None with one objective."""
+    front = content.front
+    if front is None or not content.complete:
+        return None
+    limits = {row.metric: row.limit for row in content.verdict.rows}
+    plots = []
+    for objective in front.objectives[1:]:
+        figure = front_over_cost(
+            content.complete,
+            front,
+            objective,
+            limit=limits.get(objective.name),
+            refined=[candidate.architecture for candidate in content.candidates],
+            winner=content.winner,
+            task=content.task,
+        )
+        title = title_of(objective)
+        summary = (
+            f"Scatter plot: validation {content.task.noun} of {len(content.complete)} trials over "
+            f"{title.lower()}, with the {len(front.trials)} on the Pareto front of all objectives marked."
+        )
+        plots.append(_plot(f"front-{objective.name}", title, summary, figure))
+    summary = f"Line plot: the hypervolume after each of {len(content.trials)} trials."
+    growth = hypervolume_growth(content.trials, front)
+    plots.append(_plot("hypervolume", "Hypervolume", summary, growth))
+    return {
+        "titles": titles(front, content.task),
+        "words": ", ".join(title[0].lower() + title[1:] for title in titles(front, content.task)),
+        "count": len(front.trials),
+        "rows": front_rows(content, front)[:_FRONT],
+        "hypervolume": front.hypervolume,
+        "box": front.box,
+        "plots": plots,
+        "coloured": len(front.objectives) > 2,
+    }
 
 
 def _trade_offs(content: ReportContent) -> list[Plot]:
