@@ -37,10 +37,16 @@ def nondominated(points: Sequence[Point]) -> list[int]:
     [0, 1, 3]
     """
     front: list[int] = []
-    # What dominates a point comes before it here, and so does one on the front that does.
+    found: list[tuple[float, ...]] = []
+    # What dominates a point comes before it here, and so does one on the front that does; equal points
+    # follow each other.
     for index in sorted(range(len(points)), key=lambda i: tuple(points[i]), reverse=True):
-        if not any(dominates(points[other], points[index]) for other in front):
+        point = tuple(points[index])
+        if found and point == found[-1]:
             front.append(index)
+        elif not any(dominates(other, point) for other in found):
+            front.append(index)
+            found.append(point)
     return sorted(front)
 
 

@@ -228,7 +228,7 @@ class TestTheFinishedJob:
         order = list(dict.fromkeys(kinds))
         assert order == ["Loaded", "Checked", "Planned", "Searching", "Finishing", "Exporting"]
         plan = next(one for one in job.told if isinstance(one, Planned))
-        assert plan == Planned(4, False, None, 2, 1, 0.2, 2)
+        assert plan == Planned(4, False, None, 2, 1, 0.2, 2, ("accuracy",))
         exporting = job.told[-1]
         assert isinstance(exporting, Exporting)
         winner = history_of(job.out).trials[exporting.trial].proposal.architecture

@@ -57,7 +57,7 @@ def fit_lines(result: Mapping[str, Any]) -> list[str]:
 
 
 def front_lines(result: Mapping[str, Any]) -> list[str]:
-    """Say how large the Pareto front is, and what its points are that were trained in full.
+    """Say how large the Pareto front is, and what its points are that were trained in full, the best first.
 
     Args:
         result: the content of ``result.json``; nothing is said of a search with one objective.
@@ -71,7 +71,7 @@ def front_lines(result: Mapping[str, Any]) -> list[str]:
         f"Pareto front: {len(pareto['front'])} of {trials_of(result['trials'])}, hypervolume "
         f"{pareto['hypervolume']:.4f}; trained in full:"
     ]
-    for one in pareto["trained"]:
+    for one in sorted(pareto["trained"], key=lambda one: -one["values"][names[0]]):
         values = ", ".join(
             f"{one['values'][name]:.2%}"
             if name in shares

@@ -368,13 +368,14 @@ def _front(job: Job, found: History) -> Front | None:
     if len(job.objectives) == 1:
         return None
     box = box_of(found, job.budget, job.ranges)
-    lines = [
-        f"Validation {job.task.noun}: 0 to 1"
-        if objective.direction == "maximize"
-        else f"{title_of(objective)}: {format_cost(objective.name, round(box.reference[objective.name]))} "
-        f"({box.basis[objective.name]}) to 0"
-        for objective in job.objectives
-    ]
+    lines = []
+    for objective in job.objectives:
+        name = objective.name
+        if objective.direction == "maximize":
+            lines.append(f"Validation {job.task.noun}: 0 to 1")
+        else:
+            worst = format_cost(name, round(box.reference[name]), exact=False)
+            lines.append(f"{title_of(objective)}: {worst} ({box.basis[name]}) to 0")
     growth = found.hypervolumes(box.reference, box.ideal)
     return Front(job.objectives, found.pareto, growth, tuple(lines))
 

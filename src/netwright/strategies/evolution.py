@@ -64,6 +64,10 @@ class Evolution:
       random phase goes on until the members and the trials under way make a full population.
     * The age is the number of the proposal, so results give the same population in whatever order they come.
 
+    Crossover is off, as in the paper. On NAS-Bench-201, CIFAR-100, a probability of 0.5 raises the mean test
+    accuracy over 100 seeds from 71.9 to 72.1 % after 50 trials and from 73.35 to 73.40 % after 300, about one
+    and a half standard errors each.
+
     With ``distinct``, a network that is in the history, in this or another drawing, is not proposed again; it
     is passed over like one that is alive. The networks under way are not in the history yet: one of those may
     come again. When ``DRAWS`` random networks in a row are known, there is no further proposal.

@@ -21,7 +21,7 @@ from netwright.space.architecture import Architecture, Value
 from netwright.study.context import TrialSettings
 from netwright.study.events import Event, Finished, Reported, Resumed, Started, Stopped, StopReason
 from netwright.study.executor import Executor, Outcome, Report
-from netwright.study.history import History, better_of
+from netwright.study.history import History, better_of, front_with
 from netwright.study.interrupts import Interrupts
 from netwright.study.store import Study
 from netwright.trial import Estimator, Metric, Proposal, Strategy, Trial, TrialState
@@ -381,7 +381,7 @@ class _Search:
         self.finished[outcome.number] = trial
         settings = self.study.settings
         self.best = better_of(settings.objective, self.best, trial)
-        self.front = History.of(settings.objective, (*self.front, trial), settings.further).pareto
+        self.front = front_with(settings.objectives, self.front, trial)
         self.tell(Finished(trial, self.best, len(self.finished), len(self.front)))
 
     def _fault_of(self, metrics: Mapping[str, float]) -> str | None:

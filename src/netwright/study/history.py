@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from netwright.pareto import Point, as_shares, hypervolume, nondominated, volume_added
+from netwright.pareto import Point, as_shares, dominates, hypervolume, nondominated, volume_added
 from netwright.trial import Metric, Objectives, Trial, scores_of, value_of
 
 
@@ -169,6 +169,22 @@ def better_of(objective: Metric, best: Trial | None, trial: Trial) -> Trial | No
     if new == old:
         return min(best, trial, key=lambda one: one.number)
     return trial if (new > old) == (objective.direction == "maximize") else best
+
+
+def front_with(objectives: Objectives, front: tuple[Trial, ...], trial: Trial) -> tuple[Trial, ...]:
+    """The Pareto front with one more trial: a step of a running front.
+
+    Args:
+        objectives: what to compare by.
+        front: the front so far.
+        trial: the next trial; it joins the front if nothing there dominates it, and drives out what it
+            dominates.
+    """
+    scores = scores_of(trial, objectives)
+    known = [(one, scores_of(one, objectives) or ()) for one in front]
+    if scores is None or any(dominates(other, scores) for _, other in known):
+        return front
+    return (*(one for one, other in known if not dominates(scores, other)), trial)
 
 
 def _content(trial: Trial) -> dict[str, Any]:
