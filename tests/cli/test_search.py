@@ -320,7 +320,7 @@ class TestSeveralObjectives:
             (
                 ["--objectives", "accuracy,speed"],
                 "objectives: expected some of accuracy, macs, params, flash, weight_bytes, sram, "
-                "peak_activation_bytes, got 'speed'",
+                "peak_activation_bytes, latency, latency_ns, got 'speed'",
             ),
         ],
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ from netwright.strategies import NSGA2, STRATEGIES, Evolution, make_strategy
 from netwright.study import Finished, History, read_study
 from netwright.trial import Metric, Proposal, Trial, TrialState
 from tests.pipeline.small import SPACE, prepared, search_small, small_config
+from tests.space.timed import table_of
 
 ACCURACY = Metric("validation_accuracy", "share", "maximize")
 MACS = Metric("macs", "", "minimize")
@@ -68,7 +70,7 @@ class TestNames:
 
     def test_costs_are_minimised(self) -> None:
         assert {one.direction for one in COST_OBJECTIVES.values()} == {"minimize"}
-        assert {one.name for one in COST_OBJECTIVES.values()} == set(costs_of(SPACE, SOME[0]))
+        assert {one.name for one in COST_OBJECTIVES.values()} == {*costs_of(SPACE, SOME[0]), "latency_ns"}
 
     @pytest.mark.parametrize(
         ("text", "message"),
@@ -76,7 +78,7 @@ class TestNames:
             (
                 "accuracy,beauty",
                 "objectives: expected some of accuracy, macs, params, flash, weight_bytes, sram, "
-                "peak_activation_bytes, got 'beauty'",
+                "peak_activation_bytes, latency, latency_ns, got 'beauty'",
             ),
             ("accuracy,", "got ''"),
             ("", "got ''"),
@@ -116,6 +118,23 @@ class TestTheStrategy:
     @pytest.mark.parametrize("name", STRATEGIES)
     def test_every_strategy_takes_one(self, name: str) -> None:
         check_objectives(make_strategy(name), (ACCURACY,))
+
+
+class TestLatency:
+    def test_it_needs_a_table(self, tmp_path: Path) -> None:
+        with pytest.raises(
+            ConfigError, match=r"^objectives: expected a table of times too for latency; give latency_table$"
+        ):
+            search_small(tmp_path / "run", objectives="accuracy,latency")
+        assert not (tmp_path / "run").exists()
+
+    def test_with_a_table_it_is_a_cost_like_the_others(self) -> None:
+        space = replace(SPACE, latency=table_of(SPACE.to_graph(one) for one in iterate(SPACE)))
+        job = prepared(space, objectives="accuracy,latency")
+        assert [one.name for one in job.objectives] == ["validation_accuracy", "latency_ns"]
+        times = [costs_of(space, one)["latency_ns"] for one in iterate(space)]
+        found = History.of(ACCURACY, [], job.objectives[1:])
+        assert box_of(found, job.budget, job.ranges).reference["latency_ns"] == max(times)
 
 
 class TestFinalists:

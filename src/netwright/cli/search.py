@@ -68,8 +68,8 @@ def search(
         str | None,
         typer.Option(
             metavar="NAMES",
-            help="accuracy, and perhaps some of macs, params, flash, sram, with commas: a Pareto front "
-            "[accuracy].",
+            help="accuracy, and perhaps some of macs, params, flash, sram, latency, with commas: a Pareto "
+            "front [accuracy].",
         ),
     ] = None,
     strategy: Annotated[

@@ -39,7 +39,7 @@ class SearchConfig(BaseModel):
         sram_margin: share of the SRAM kept for the runtime, in place of the built-in rule.
         flash_margin: the same for flash.
         space: name of a search space, or a file that ``netwright.spaces.catalog.load_space`` reads.
-        objectives: ``accuracy`` and perhaps some of macs, params, flash, sram, with commas: a Pareto front.
+        objectives: ``accuracy`` and perhaps some of macs, params, flash, sram, latency.
         strategy: name of a search strategy; chosen by the number of objectives.
         options: options of the strategy.
         trials: number of trials; 16 unless ``minutes`` is given.

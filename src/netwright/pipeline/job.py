@@ -280,11 +280,14 @@ def prepare_job(
     # Everything that can be wrong with the settings is said before data are read.
     budget = _budget(config)
     latency = read_latency(config.latency_table)
-    if LATENCY in budget and latency is None and (space is None or space.latency is None):
+    timed = latency is not None or (space is not None and space.latency is not None)
+    if LATENCY in budget and not timed:
         raise ConfigError("max_latency: expected a table of times too; give latency_table")
     strategy = make_strategy(config.strategy_name, **config.options)
     _check_settings(config, space)
     objectives = read_objectives(config.objectives, find_task(config.task))
+    if LATENCY in [one.name for one in objectives] and not timed:
+        raise ConfigError("objectives: expected a table of times too for latency; give latency_table")
     check_objectives(strategy, objectives)
     data = source if source is not None else load_data(config.data)
     _check_task(config, data)

@@ -9,6 +9,7 @@ from typing import Any
 
 from netwright import blocks as B
 from netwright.errors import ConfigError
+from netwright.ir.latency import LATENCY
 from netwright.nn.task import Task
 from netwright.space import Extremes, choice, compile_space, sequential
 from netwright.study import History
@@ -20,6 +21,7 @@ ACCURACY = "accuracy"
 _MACS = Metric("macs", "", "minimize")
 _PARAMS = Metric("params", "", "minimize")
 _WEIGHTS = Metric("weight_bytes", "bytes", "minimize")
+_LATENCY = Metric(LATENCY, "ns", "minimize")
 _PEAK = Metric("peak_activation_bytes", "bytes", "minimize")
 
 COST_OBJECTIVES: Mapping[str, Metric] = MappingProxyType(
@@ -30,6 +32,8 @@ COST_OBJECTIVES: Mapping[str, Metric] = MappingProxyType(
         "weight_bytes": _WEIGHTS,
         "sram": _PEAK,
         "peak_activation_bytes": _PEAK,
+        "latency": _LATENCY,
+        LATENCY: _LATENCY,
     }
 )
 """The costs that can be objectives, all of them to be minimised, by the names that users type."""
