@@ -77,12 +77,13 @@ def trade_off(architecture: Architecture) -> tuple[float, float]:
 
 
 def test_it_finds_the_front_and_random_search_does_not(ladder: ExpressionSpace) -> None:
-    """150 of 6,561 networks, ten seeds: it has more of the true front each time."""
+    """300 of 6,561 networks, ten seeds: 9 to 19 of the 38 points of the true front, against 0 to 4."""
     everything = [(accuracy, -macs) for accuracy, macs in map(trade_off, iterate(ladder))]
     front = {everything[index] for index in nondominated(everything)}
+    assert len(front) == 38
     found = {
         strategy.name: [
-            len(front & set(points_of(run(strategy, ladder, trade_off, 150, seed)))) for seed in range(10)
+            len(front & set(points_of(run(strategy, ladder, trade_off, 300, seed)))) for seed in range(10)
         ]
         for strategy in (NSGA2(), RandomSearch())
     }
