@@ -1,5 +1,6 @@
 """Search spaces that come with netwright."""
 
+from netwright.spaces.accel_nasbench import accel_nasbench, accel_nasbench_architecture
 from netwright.spaces.catalog import (
     SPACES,
     SpaceEntry,
@@ -31,6 +32,8 @@ from netwright.spaces.topology import auto_deeplab, auto_deeplab_tiny
 __all__ = [
     "SPACES",
     "SpaceEntry",
+    "accel_nasbench",
+    "accel_nasbench_architecture",
     "auto_deeplab",
     "auto_deeplab_tiny",
     "darts",

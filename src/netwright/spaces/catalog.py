@@ -16,6 +16,7 @@ from netwright.errors import ConfigError
 from netwright.ir.ops import Shape
 from netwright.models import Parameter
 from netwright.space import ExpressionSpace
+from netwright.spaces.accel_nasbench import accel_nasbench
 from netwright.spaces.darts import darts
 from netwright.spaces.macro import nasbench_macro
 from netwright.spaces.mobilenet import (
@@ -174,6 +175,15 @@ _ALL = (
         CIFAR,
         10,
         "Su et al. 2021, arXiv:2103.11922",
+    ),
+    SpaceEntry(
+        "accel-nasbench",
+        accel_nasbench,
+        "Accel-NASBench: seven MnasNet blocks: expansion, kernel, depth, squeeze-and-excite",
+        (),
+        IMAGENET,
+        1000,
+        "Ahmad et al. 2024, arXiv:2404.08005",
     ),
     SpaceEntry(
         "mcunet",

@@ -16,17 +16,16 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from netwright.errors import ConfigError, StudyError
-from netwright.seeding import rng_for, seed_for
+from netwright.seeding import seed_for
 from netwright.space.architecture import Architecture, Value
 from netwright.study.context import TrialSettings
 from netwright.study.events import Event, Finished, Reported, Resumed, Started, Stopped, StopReason
 from netwright.study.executor import Executor, Outcome, Report
 from netwright.study.history import History, better_of, front_with
 from netwright.study.interrupts import Interrupts
+from netwright.study.rules import ask, fault_of
 from netwright.study.store import Study
 from netwright.trial import Estimator, Metric, Proposal, Strategy, Trial, TrialState
-
-ATTEMPTS_AT_A_NEW_ARCHITECTURE = 50
 
 
 class Decision(Protocol):
@@ -276,16 +275,8 @@ class _Search:
         return True
 
     def _propose(self) -> Proposal | None:
-        """Ask the strategy, again while it repeats itself."""
-        for attempt in range(ATTEMPTS_AT_A_NEW_ARCHITECTURE):
-            rng = rng_for(self.study.settings.seed, "propose", self.next, attempt)
-            proposal = self.strategy.propose(self.state, rng, self.next)
-            if proposal is None:
-                return None
-            self._check_proposal(proposal)
-            if (proposal.architecture, proposal.fidelity) not in self.seen:
-                break
-        return proposal
+        seed = self.study.settings.seed
+        return ask(self.strategy, self.state, seed, self.next, self.seen, self._check_proposal)
 
     def _check_proposal(self, proposal: Proposal) -> None:
         where = f"strategy {self.strategy.name}, proposal {self.next}"
@@ -363,7 +354,7 @@ class _Search:
         started = self.running[outcome.number]
         reason = outcome.reason
         if outcome.metrics is not None:
-            reason = self._fault_of(outcome.metrics)
+            reason = fault_of(outcome.metrics, self._measured_objectives())
         trial = Trial(
             proposal=started.proposal,
             state=TrialState.COMPLETE if reason is None else TrialState.FAILED,
@@ -384,26 +375,7 @@ class _Search:
         self.front = front_with(settings.objectives, self.front, trial)
         self.tell(Finished(trial, self.best, len(self.finished), len(self.front)))
 
-    def _fault_of(self, metrics: Mapping[str, float]) -> str | None:
-        """Say why metrics are no result: all objectives that are measured are to be there."""
+    def _measured_objectives(self) -> tuple[Metric, ...]:
+        """The objectives that the estimator gives; the others are costs."""
         measured = {metric.name for metric in self.estimator.metrics}
-        objectives = [one for one in self.study.settings.objectives if one.name in measured]
-        faults = (fault_of(metrics, objective) for objective in objectives)
-        return next((fault for fault in faults if fault is not None), None)
-
-
-def fault_of(metrics: Mapping[str, float], objective: Metric) -> str | None:
-    """Say why metrics are no result, or None if they are one.
-
-    >>> accuracy = Metric("accuracy", "share", "maximize")
-    >>> fault_of({"loss": 0.5}, accuracy)
-    "the objective accuracy is missing; the estimator returned ['loss']"
-    >>> fault_of({"accuracy": float("nan")}, accuracy)
-    'metric accuracy: expected a finite number, got nan'
-    """
-    if objective.name not in metrics:
-        return f"the objective {objective.name} is missing; the estimator returned {sorted(metrics)}"
-    for name, value in metrics.items():
-        if not math.isfinite(value):
-            return f"metric {name}: expected a finite number, got {value}"
-    return None
+        return tuple(one for one in self.study.settings.objectives if one.name in measured)

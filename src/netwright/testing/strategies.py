@@ -14,14 +14,12 @@ from netwright.errors import BudgetError, ConfigError
 from netwright.ir.cost import cost
 from netwright.seeding import rng_for, seed_for
 from netwright.space import ExpressionSpace, costs_of, size, smallest, unrank
+from netwright.study.rules import ask
 from netwright.testing.examples import example_space
 from netwright.trial import Metric, Proposal, Strategy, Trial, TrialState
 
 TRIALS = 40
 """Length of the searches."""
-
-ATTEMPTS = 50
-"""How often a strategy is asked for an architecture that it has not proposed before, as by the driver."""
 
 Score = Callable[[Proposal], float]
 History = list[Trial]
@@ -258,9 +256,11 @@ def search(
         while folded < number - lag + 1:
             state = strategy.update(state, history[folded])
             folded += 1
-        proposal = _new_proposal(strategy, state, seed, number, history)
+        seen = {(trial.proposal.architecture, trial.proposal.fidelity) for trial in history}
+        proposal = ask(strategy, state, seed, number, seen)
         if proposal is None:
             break
+        assert proposal.number == number
         failed = fails(number)
         history.append(
             Trial(
@@ -274,21 +274,6 @@ def search(
             )
         )
     return history
-
-
-def _new_proposal(
-    strategy: Strategy, state: Any, seed: int, number: int, history: Sequence[Trial]
-) -> Proposal | None:
-    """Ask a strategy, again while it repeats itself."""
-    seen = {(trial.proposal.architecture, trial.proposal.fidelity) for trial in history}
-    for attempt in range(ATTEMPTS):
-        proposal = strategy.propose(state, rng_for(seed, "propose", number, attempt), number)
-        if proposal is None:
-            return None
-        assert proposal.number == number
-        if (proposal.architecture, proposal.fidelity) not in seen:
-            break
-    return proposal
 
 
 def fold(strategy: Strategy, state: Any, trials: Sequence[Trial]) -> Any:
