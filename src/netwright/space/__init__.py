@@ -40,7 +40,7 @@ from netwright.space.opaque import (
 )
 from netwright.space.program import Decision
 from netwright.space.topology import trellis
-from netwright.space.variation import mutate, neighbours
+from netwright.space.variation import Neighbourhood, mutate, neighbours
 
 __all__ = [
     "Architecture",
@@ -54,6 +54,7 @@ __all__ = [
     "Extreme",
     "Extremes",
     "FittingArchitectures",
+    "Neighbourhood",
     "SearchSpace",
     "SeenExtremes",
     "Value",

@@ -18,6 +18,7 @@ from netwright.space.composite import Meter, Tracked
 from netwright.space.diagram import PEAK, Diagram
 from netwright.space.explorer import Explorer
 from netwright.space.expression import Sequential, fingerprint
+from netwright.space.lookup import Lookup
 from netwright.space.program import (
     Compose,
     Decide,
@@ -131,6 +132,21 @@ class ExpressionSpace:
         if isinstance(known, TooLargeError):
             raise known
         return known
+
+    @cached_property
+    def paths(self) -> Diagram:
+        """The smallest diagram, for questions that costs do not matter to; compiled on first use."""
+        return self.diagram_for(Tracked(sums=False, peak=False))
+
+    @cached_property
+    def lookup(self) -> Lookup:
+        """The decisions by what architectures record of them."""
+        return Lookup(self.id, self.decisions)
+
+    @cached_property
+    def walks(self) -> dict[Architecture, Any]:
+        """What ``netwright.space.counting.walked`` remembers."""
+        return {}
 
     @cached_property
     def least_peak(self) -> tuple[int, bool]:

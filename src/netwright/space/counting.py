@@ -12,7 +12,7 @@ from netwright.errors import BudgetError, SpaceError, TooLargeError
 from netwright.ir.cost import cost
 from netwright.ir.latency import LATENCY
 from netwright.seeding import integer_below
-from netwright.space.architecture import Architecture
+from netwright.space.architecture import Architecture, Value
 from netwright.space.compile import ExpressionSpace
 from netwright.space.composite import Tracked
 from netwright.space.diagram import PEAK, Diagram
@@ -69,7 +69,7 @@ def size(space: ExpressionSpace) -> int:
 
 def counting_diagram(space: ExpressionSpace) -> Diagram:
     """The smallest diagram of a space, for questions that costs do not matter to."""
-    return of_expression(space).diagram_for(Tracked(sums=False, peak=False))
+    return of_expression(space).paths
 
 
 def diagram_of(space: ExpressionSpace, costs: Collection[str]) -> Diagram:
@@ -149,7 +149,7 @@ def path_costs(space: ExpressionSpace, architecture: Architecture, diagram: Diag
     """The costs of one architecture as a diagram of its space has them."""
     sums, peak = diagram.base_sums, diagram.base_peak
     for index, option in walk(space, architecture, diagram):
-        edge = next(edge for edge in diagram.nodes[index].edges if edge.option == option)
+        edge = diagram.edges_of(index)[option]
         sums = tuple(a + b for a, b in zip(sums, edge.sums, strict=True))
         peak = max(peak, edge.peak)
     return {**dict(zip(diagram.names, sums, strict=True)), PEAK: peak}
@@ -369,23 +369,87 @@ def walk(space: ExpressionSpace, architecture: Architecture, diagram: Diagram) -
     Raises:
         SpaceError: if it is not an architecture of this space.
     """
-    settled = space.recorded(architecture)
+    settled = space.lookup.settled(architecture)
+    if settled is not None:
+        path = _follow(diagram, settled)
+        if path is not None and len(path) == len(settled):
+            return path
+    recorded = space.recorded(architecture)  # says what is wrong
+    numbers = {decision.name: number for number, decision in enumerate(space.decisions)}
+    path = _follow(diagram, {numbers[name]: option for name, option in recorded.items()})
+    assert path is not None, "an architecture is a path of every diagram of its space"
+    return path
+
+
+WALKS = 4096
+"""Walks that a space remembers: strategies vary the same few architectures again and again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Walked:
+    """The path of an architecture through the counting diagram.
+
+    Attributes:
+        choices: those of the architecture.
+        path: ``(node index, option index)`` from the root on.
+        taken: option of each decision, in the order of the path.
+        changeable: the decisions with more than one option, in the order of the path.
+        places: for each decision where it stands on the path.
+        slots: for each decision where it stands in the architecture.
+    """
+
+    choices: tuple[tuple[str, Value], ...]
+    path: tuple[tuple[int, int], ...]
+    taken: Mapping[int, int]
+    changeable: tuple[int, ...]
+    places: Mapping[int, int]
+    slots: Mapping[int, int]
+
+
+def walked(space: ExpressionSpace, architecture: Architecture) -> Walked:
+    """The path of an architecture through the counting diagram, remembered for a while.
+
+    Raises:
+        SpaceError: if it is not an architecture of this space.
+    """
+    known = of_expression(space).walks
+    found: Walked | None = known.get(architecture)
+    if found is None:
+        diagram = counting_diagram(space)
+        path = tuple(walk(space, architecture, diagram))
+        taken = {diagram.nodes[index].decision: option for index, option in path}
+        found = Walked(
+            architecture.choices,
+            path,
+            taken,
+            tuple(decision for decision in taken if len(space.decisions[decision].options) > 1),
+            {decision: place for place, decision in enumerate(taken)},
+            {decision: slot for slot, decision in enumerate(sorted(taken))},
+        )
+        if len(known) >= WALKS:
+            known.clear()
+        known[architecture] = found
+    return found
+
+
+def _follow(diagram: Diagram, settled: Mapping[int, int]) -> list[tuple[int, int]] | None:
+    """The path that takes these options; None if one is missing or not possible."""
     path = []
     index = diagram.root
-    while (node := diagram.nodes[index]).decision >= 0:
-        option = settled[space.decisions[node.decision].name]
+    nodes = diagram.nodes
+    while (decision := nodes[index].decision) >= 0:
+        option = settled.get(decision)
+        edge = None if option is None else diagram.edges_of(index).get(option)
+        if option is None or edge is None:
+            return None
         path.append((index, option))
-        index = next(edge.child for edge in node.edges if edge.option == option)
+        index = edge.child
     return path
 
 
 def architecture_of(space: ExpressionSpace, path: list[tuple[int, int]]) -> Architecture:
     """The architecture of a path of ``(decision index, option index)``."""
-    decisions = space.decisions
-    return Architecture(
-        space.id,
-        tuple((decisions[d].name, decisions[d].options[option]) for d, option in sorted(path)),
-    )
+    return space.lookup.architecture(path)
 
 
 def checked_limits(space: ExpressionSpace, budget: Budget | None) -> dict[str, int]:

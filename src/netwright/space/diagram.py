@@ -72,6 +72,17 @@ class Diagram:
         """Index of the root."""
         return len(self.nodes) - 1
 
+    def edges_of(self, index: int) -> dict[int, Edge]:
+        """The edges of a node by their options."""
+        known = self._edges.get(index)
+        if known is None:
+            known = self._edges[index] = {edge.option: edge for edge in self.nodes[index].edges}
+        return known
+
+    @cached_property
+    def _edges(self) -> dict[int, dict[int, Edge]]:
+        return {}
+
     def restricted(self, keep: Callable[[int, Edge], bool]) -> Diagram | None:
         """The diagram without some edges, and without what then leads nowhere or is not reached.
 

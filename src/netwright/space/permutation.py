@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from functools import lru_cache
 
 ROUNDS = 12
 """Four suffice for long strings [Luby and Rackoff 1988]; short ones need more: NIST's FF1 takes ten."""
@@ -104,11 +105,25 @@ class Permutation:
         the inverse is the same steps with the rounds in reverse order.
         """
         left, right = value >> half, value & ((1 << half) - 1)
+        function = _known_round if half <= _FEW_BITS else _round
+        key, size = self.key, self.size
         for number in rounds:
-            left, right = right, left ^ self._round(number, right, half)
+            left, right = right, left ^ function(key, size, number, right, half)
         return right << half | left
 
     def _round(self, number: int, value: int, bits: int) -> int:
-        count = (bits + 7) // 8
-        text = f"netwright permutation {self.key} {self.size} {number} {value:x}".encode()
-        return int.from_bytes(hashlib.shake_256(text).digest(count), "big") >> (8 * count - bits)
+        function = _known_round if bits <= _FEW_BITS else _round
+        return function(self.key, self.size, number, value, bits)
+
+
+def _round(key: int, size: int, number: int, value: int, bits: int) -> int:
+    """The round function: ``bits`` bits from SHAKE-256."""
+    count = (bits + 7) // 8
+    text = f"netwright permutation {key} {size} {number} {value:x}".encode()
+    return int.from_bytes(hashlib.shake_256(text).digest(count), "big") >> (8 * count - bits)
+
+
+_FEW_BITS = 8
+"""Short strings have so few values that a long search asks for the same ones again and again."""
+
+_known_round = lru_cache(maxsize=ROUNDS << _FEW_BITS)(_round)

@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol
 
 from netwright.errors import ConfigError, StudyError
-from netwright.seeding import rng_for, seed_for
+from netwright.seeding import Streams, seed_for
 from netwright.space.architecture import Architecture
 from netwright.study.events import StopReason
 from netwright.study.history import History
@@ -174,6 +174,7 @@ class _Search:
         self._on_trial = on_trial
         self._most = most
         self._until = until
+        self._streams = Streams()
         self._trials: list[Trial] = []
         self._seen: set[tuple[Architecture, float]] = set()
 
@@ -211,10 +212,10 @@ class _Search:
 
     def _proposed(self, state: Any, number: int) -> Proposal | None:
         if self._known_is_free:
-            rng = rng_for(self._seed, "propose", number, 0)
+            rng = self._streams(self._seed, "propose", number, 0)
             proposal = self._strategy.propose(state, rng, number)
         else:
-            proposal = ask(self._strategy, state, self._seed, number, self._seen)
+            proposal = ask(self._strategy, state, self._seed, number, self._seen, stream=self._streams)
         if proposal is not None:
             self._check(proposal, number)
         return proposal

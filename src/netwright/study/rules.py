@@ -7,6 +7,8 @@ from collections.abc import Callable, Container, Mapping
 from types import MappingProxyType
 from typing import Any
 
+import numpy as np
+
 from netwright.seeding import rng_for
 from netwright.space.architecture import Architecture
 from netwright.trial import Objectives, Proposal, Strategy
@@ -25,6 +27,7 @@ def ask(
     number: int,
     seen: Seen,
     check: Callable[[Proposal], None] | None = None,
+    stream: Callable[..., np.random.Generator] = rng_for,
 ) -> Proposal | None:
     """Ask a strategy for a proposal, and again while it repeats itself.
 
@@ -38,13 +41,14 @@ def ask(
         number: of the proposal.
         seen: what was proposed before.
         check: raises if a proposal is not allowed.
+        stream: makes the generators; ``rng_for``, or ``netwright.seeding.Streams``, which is faster.
 
     Returns:
         The proposal, or None if the strategy has nothing left to propose.
     """
     proposal = None
     for attempt in range(ATTEMPTS):
-        proposal = strategy.propose(state, rng_for(seed, "propose", number, attempt), number)
+        proposal = strategy.propose(state, stream(seed, "propose", number, attempt), number)
         if proposal is None:
             return None
         if check is not None:
