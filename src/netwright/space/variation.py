@@ -121,9 +121,13 @@ class Neighbourhood:
         self._changes: list[tuple[int, int, int, dict[int, int]]] = []
         counts: list[int] = []
         for place, (index, old) in enumerate(here.path):
+            same = diagram.edges_of(index)[old].child
             for edge in diagram.nodes[index].edges:
+                if edge.option == old:
+                    continue
                 known: dict[int, int] = {}
-                if edge.option != old and (count := self._count(edge.child, known)):
+                count = 1 if edge.child == same else self._count(edge.child, known)
+                if count:
                     self._changes.append((place, edge.option, edge.child, known))
                     counts.append(count)
         self._ends = list(accumulate(counts))

@@ -4,6 +4,7 @@ from netwright.space.permutation import Permutation
 from netwright.strategies.evolution import Evolution
 from netwright.strategies.fidelity import AtFidelity
 from netwright.strategies.listed import Listed
+from netwright.strategies.local_search import LocalSearch
 from netwright.strategies.nsga2 import NSGA2
 from netwright.strategies.random_search import RandomSearch
 from netwright.strategies.registry import STRATEGIES, make_strategy
@@ -14,6 +15,7 @@ __all__ = [
     "AtFidelity",
     "Evolution",
     "Listed",
+    "LocalSearch",
     "Permutation",
     "RandomSearch",
     "make_strategy",
