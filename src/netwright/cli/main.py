@@ -26,6 +26,7 @@ VERBS: Mapping[str, str] = MappingProxyType(
         "cost": "netwright.cli.cost",
         "space": "netwright.cli.space",
         "devices": "netwright.cli.devices",
+        "benchmark": "netwright.cli.benchmark",
     }
 )
 """Every verb and the module that has it, in the order of ``netwright --help``."""

@@ -111,6 +111,14 @@ class Table:
             )
         return rows
 
+    def prepare(self) -> None:
+        """Make now what is made on first use, so that the time of a first search is that of a search.
+
+        Raises:
+            DataError: if an architecture comes twice.
+        """
+        _ = self.rows, self.costs
+
     @cached_property
     def coverage(self) -> float:
         """Share of the space that has a row; 1 for a table of the whole space."""
