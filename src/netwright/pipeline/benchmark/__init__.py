@@ -1,4 +1,4 @@
-"""Comparisons of strategies on a table, where every answer is known: ``netwright benchmark`` as a function."""
+"""Comparisons of strategies on a table, where every answer is known, for ``netwright benchmark``."""
 
 from netwright.pipeline.benchmark.job import BenchmarkProgress, benchmark
 from netwright.pipeline.benchmark.settings import BenchmarkSettings, Contestant, read_contestants

@@ -195,7 +195,7 @@ class Record:
             raise StudyError(f"--out: {folder} cannot be used ({error}); give another folder") from None
         if kept is not None and kept != wanted:
             raise ConfigError(
-                f"--out: {folder} has runs of another comparison: {'; '.join(differences(kept, wanted))}; "
+                f"--out: {folder} has runs of another comparison: {_differences(kept, wanted)}; "
                 "give another folder"
             )
         self.runs: dict[Key, Run] = {}
@@ -221,6 +221,10 @@ class Record:
         except OSError as error:
             raise StudyError(f"{self._path} cannot be written ({error})") from None
         self.runs[run.key] = run
+
+
+def _differences(kept: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
+    return "; ".join(differences(kept, wanted)).replace("the study has", "the folder has")
 
 
 def _kept(path: Path) -> Any:

@@ -226,7 +226,7 @@ def _rows(arena: Arena, measures: _Measures, label: str, runs: Sequence[Run]) ->
             Row(
                 label,
                 arena.table.dataset or arena.table.name,
-                round(evaluations, 6),
+                int(evaluations) if evaluations.is_integer() else round(evaluations, 6),
                 x[number] if by_seconds else None,
                 len(runs),
                 test_here,
