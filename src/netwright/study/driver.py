@@ -25,7 +25,7 @@ from netwright.study.history import History, better_of, front_with
 from netwright.study.interrupts import Interrupts
 from netwright.study.rules import ask, fault_of
 from netwright.study.store import Study
-from netwright.trial import Estimator, Metric, Proposal, Strategy, Trial, TrialState
+from netwright.trial import Estimator, Proposal, Strategy, Trial, TrialState
 
 
 class Decision(Protocol):
@@ -354,7 +354,7 @@ class _Search:
         started = self.running[outcome.number]
         reason = outcome.reason
         if outcome.metrics is not None:
-            reason = fault_of(outcome.metrics, self._measured_objectives())
+            reason = self._fault_of(outcome.metrics)
         trial = Trial(
             proposal=started.proposal,
             state=TrialState.COMPLETE if reason is None else TrialState.FAILED,
@@ -375,7 +375,9 @@ class _Search:
         self.front = front_with(settings.objectives, self.front, trial)
         self.tell(Finished(trial, self.best, len(self.finished), len(self.front)))
 
-    def _measured_objectives(self) -> tuple[Metric, ...]:
-        """The objectives that the estimator gives; the others are costs."""
+    def _fault_of(self, metrics: Mapping[str, float]) -> str | None:
+        """Say why metrics are no result: all objectives that are measured are to be there."""
         measured = {metric.name for metric in self.estimator.metrics}
-        return tuple(one for one in self.study.settings.objectives if one.name in measured)
+        objectives = [one for one in self.study.settings.objectives if one.name in measured]
+        faults = (fault_of(metrics, objective) for objective in objectives)
+        return next((fault for fault in faults if fault is not None), None)

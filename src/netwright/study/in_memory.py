@@ -251,7 +251,7 @@ class _Search:
                     f"strategy {self._strategy.name}, proposal {number}: expected at most {limit} {name}, "
                     f"got {costs[name]}; a strategy must propose what fits the budget, so it is wrong"
                 )
-        reason = fault_of(metrics, self._objectives, costs)
+        reason = fault_of(metrics, self._objectives[0])
         if reason is None:
             trial = Trial(
                 proposal, TrialState.COMPLETE, metrics, costs, True, seed, None, (), 0.0, took or 0.0

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Container, Mapping
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
 from netwright.seeding import rng_for
 from netwright.space.architecture import Architecture
-from netwright.trial import Objectives, Proposal, Strategy
+from netwright.trial import Metric, Proposal, Strategy
 
 ATTEMPTS = 50
 """How often a strategy is asked for an architecture that it has not proposed before."""
@@ -58,28 +57,17 @@ def ask(
     return proposal
 
 
-def fault_of(
-    metrics: Mapping[str, float],
-    objectives: Objectives,
-    costs: Mapping[str, int] = MappingProxyType({}),
-) -> str | None:
+def fault_of(metrics: Mapping[str, float], objective: Metric) -> str | None:
     """Say why metrics are no result, or None if they are one.
 
-    Args:
-        metrics: what an estimator returned.
-        objectives: what is optimised; each is a metric, or else a cost.
-        costs: costs of the network by name.
-
-    >>> from netwright.trial import Metric
     >>> accuracy = Metric("accuracy", "share", "maximize")
-    >>> fault_of({"loss": 0.5}, (accuracy,))
+    >>> fault_of({"loss": 0.5}, accuracy)
     "the objective accuracy is missing; the estimator returned ['loss']"
-    >>> fault_of({"accuracy": float("nan")}, (accuracy,))
+    >>> fault_of({"accuracy": float("nan")}, accuracy)
     'metric accuracy: expected a finite number, got nan'
     """
-    for objective in objectives:
-        if objective.name not in metrics and objective.name not in costs:
-            return f"the objective {objective.name} is missing; the estimator returned {sorted(metrics)}"
+    if objective.name not in metrics:
+        return f"the objective {objective.name} is missing; the estimator returned {sorted(metrics)}"
     for name, value in metrics.items():
         if not math.isfinite(value):
             return f"metric {name}: expected a finite number, got {value}"
