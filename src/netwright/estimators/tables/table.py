@@ -217,7 +217,8 @@ class Table:
         of_metric = self._of(metric)
         at_length = [column for column in of_metric if column.epochs == wanted]
         if not at_length:
-            known = _listed(sorted({str(column.epochs or "its only training") for column in of_metric}))
+            lengths = sorted({column.epochs for column in of_metric if column.epochs is not None})
+            known = _listed([str(length) for length in lengths] or ["its only training"])
             raise ConfigError(f"{self}: {metric}: expected epochs of {known}, got {epochs}")
         for column in at_length:
             if column.seed == seed:
