@@ -62,7 +62,7 @@ class TestWhatIsWrongIsSaidBeforeAnythingIsWritten:
             (
                 {"strategy": "hope"},
                 ConfigError,
-                r"^strategy: expected one of random, evolution.*, got 'hope'$",
+                r"^strategy: expected one of grid, random, .*, got 'hope'$",
             ),
             ({"options": {"pop": 3}}, ConfigError, r"^strategy evolution: expected options .*, got 'pop'$"),
             ({"options": {"population": 0}}, ConfigError, r"^evolution.population: .* got 0$"),

@@ -41,8 +41,6 @@ def test_a_share_that_is_none(fidelity: float) -> None:
 
 
 class TestLaws(StrategyLaws):
-    any_order = True
-
     @pytest.fixture(params=list(STRATEGIES))
     def strategy(self, request: pytest.FixtureRequest) -> Strategy:
         return AtFidelity(STRATEGIES[request.param](), 0.2)

@@ -15,7 +15,8 @@ from netwright.ir.graph import Graph
 from netwright.seeding import rng_for
 from netwright.space import Architecture, Decision, ExpressionSpace, costs_of
 from netwright.spaces.mobilenet import mobilenet_tiny
-from netwright.strategies.random_search import RandomSearch, RandomState
+from netwright.strategies.enumeration import Enumeration
+from netwright.strategies.random_search import RandomSearch
 from netwright.trial import Metric, Proposal, Trial, TrialState
 
 Costs = dict[Architecture, dict[str, int]]
@@ -27,7 +28,7 @@ def trial(proposal: Proposal, state: TrialState = TrialState.COMPLETE, accuracy:
     return Trial(proposal, state, {"accuracy": accuracy}, {}, fits=True, seed=0)
 
 
-def sequence(state: RandomState, upto: int, lag: int | None = None) -> list[Architecture | None]:
+def sequence(state: Enumeration, upto: int, lag: int | None = None) -> list[Architecture | None]:
     """The first proposals; with a lag, the state knows all trials but the last ``lag``."""
     proposals: list[Proposal | None] = []
     for number in range(upto):
@@ -179,7 +180,7 @@ def test_it_gives_up_where_practically_nothing_fits(
     small: ExpressionSpace, costs: Costs, accuracy: Metric, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     coarsen(monkeypatch)
-    monkeypatch.setattr(importlib.import_module("netwright.strategies.random_search"), "MISSES", 0)
+    monkeypatch.setattr(importlib.import_module("netwright.strategies.enumeration"), "MISSES", 0)
     budget = median_budget(costs)
     state = RANDOM.init(small, budget, (accuracy,), seed=0)
     with pytest.raises(

@@ -7,7 +7,7 @@ from netwright.strategies import STRATEGIES, Evolution, RandomSearch, make_strat
 
 
 def test_names() -> None:
-    assert {"random", "evolution", "nsga2"} <= STRATEGIES.keys()
+    assert {"grid", "random", "evolution", "nsga2"} <= STRATEGIES.keys()
     for name in STRATEGIES:
         assert make_strategy(name).name == name
 
@@ -26,6 +26,7 @@ def test_unknown_strategy() -> None:
 @pytest.mark.parametrize(
     ("name", "message"),
     [
+        ("grid", "strategy grid: expected options distinct, got 'size'"),
         ("random", "strategy random: expected options distinct, got 'size'"),
         (
             "evolution",
@@ -38,7 +39,7 @@ def test_unknown_option(name: str, message: str) -> None:
         make_strategy(name, size=3)
 
 
-@pytest.mark.parametrize("name", ["random", "evolution"])
+@pytest.mark.parametrize("name", ["grid", "random", "evolution"])
 def test_distinct_networks_by_a_rule(name: str) -> None:
     assert make_strategy(name, distinct=None) == make_strategy(name)
     for rule in ("nats", "pruned", "flat", "skips"):

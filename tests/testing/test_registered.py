@@ -190,6 +190,15 @@ class TestRandomSearch(StrategyLaws):
         assert all(32 <= number <= 68 for number in quarters.values())
 
 
+class TestGrid(StrategyLaws):
+    any_order = True
+    without_replacement = True
+
+    @pytest.fixture
+    def strategy(self) -> Strategy:
+        return make_strategy("grid")
+
+
 class TestSmallEvolution(StrategyLaws):
     """A population that is full soon, so that most proposals are children."""
 

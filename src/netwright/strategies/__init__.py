@@ -3,6 +3,7 @@
 from netwright.space.permutation import Permutation
 from netwright.strategies.evolution import Evolution
 from netwright.strategies.fidelity import AtFidelity
+from netwright.strategies.grid import Grid
 from netwright.strategies.listed import Listed
 from netwright.strategies.local_search import LocalSearch
 from netwright.strategies.nsga2 import NSGA2
@@ -14,6 +15,7 @@ __all__ = [
     "STRATEGIES",
     "AtFidelity",
     "Evolution",
+    "Grid",
     "Listed",
     "LocalSearch",
     "Permutation",

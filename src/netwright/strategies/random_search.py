@@ -3,40 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 
-from netwright.errors import BudgetError
 from netwright.seeding import seed_for
-from netwright.space import Architecture, FittingArchitectures, why_nothing_fits
 from netwright.space.canonical_forms import Rule
 from netwright.space.permutation import Permutation
 from netwright.strategies.candidates import Known, candidates_in, check_distinct
+from netwright.strategies.enumeration import Enumeration
 from netwright.trial import Objectives, Proposal, Trial
-
-MISSES = 100_000
-"""Candidates in a row that may turn out not to fit before the search gives up."""
-
-
-@dataclass(frozen=True, slots=True)
-class RandomState:
-    """Where a random search stands; a shortcut, since the seed alone decides every proposal.
-
-    Attributes:
-        candidates: the architectures that fit, by index, perhaps with some that do not.
-        order: the order in which the indices are tried.
-        found: number of proposals that lie before ``position``.
-        position: place in the order from which the search for the next one goes on.
-        known: the networks of those proposals, where none is to come twice.
-    """
-
-    candidates: FittingArchitectures
-    order: Permutation
-    found: int = 0
-    position: int = 0
-    known: Known = field(default_factory=Known)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +46,7 @@ class RandomSearch:
         """
         check_distinct(self.name, self.distinct)
 
-    def init(self, space: Any, budget: Mapping[str, int], objectives: Objectives, seed: int) -> RandomState:
+    def init(self, space: Any, budget: Mapping[str, int], objectives: Objectives, seed: int) -> Enumeration:
         """Number the architectures that fit.
 
         Raises:
@@ -78,56 +55,17 @@ class RandomSearch:
         """
         candidates = candidates_in(space, budget)
         order = Permutation(candidates.upper, seed_for(seed, "strategy", "random"))
-        return RandomState(candidates, order, known=Known(self.distinct))
+        return Enumeration(candidates, order, known=Known(self.distinct))
 
-    def update(self, state: RandomState, trial: Trial) -> RandomState:
+    def update(self, state: Enumeration, trial: Trial) -> Enumeration:
         """Remember how far the order has been used; results change nothing."""
-        if trial.number < state.found:
-            return state
-        place = _find(state, trial.number)
-        if place is None:
-            return state
-        position, architecture, known = place
-        known = known.adding(known.key(state.candidates.space, architecture))
-        return replace(state, found=trial.number + 1, position=position + 1, known=known)
+        return state.beyond(trial.number)
 
-    def propose(self, state: RandomState, rng: np.random.Generator, number: int) -> Proposal | None:
+    def propose(self, state: Enumeration, rng: np.random.Generator, number: int) -> Proposal | None:
         """Give the architecture with this number in the order, or None when fewer fit.
 
         Raises:
             BudgetError: if a great many candidates in a row do not fit.
         """
-        place = _find(state, number)
-        return None if place is None else Proposal(number, place[1])
-
-
-def _find(state: RandomState, number: int) -> tuple[int, Architecture, Known] | None:
-    """A proposal's position, architecture, and what is known before it; looked for from the state's position.
-
-    A number that lies before it is looked for from the start.
-    """
-    found, position, known = state.found, state.position, state.known
-    if number < found:
-        found, position, known = 0, 0, Known(known.rule)
-    if state.candidates.exact and known.rule is None:
-        # Nothing is passed over, so positions and proposals are the same.
-        found = position = number
-    misses = 0
-    while position < state.order.size:
-        architecture = state.candidates.at(state.order(position))
-        if architecture is None:
-            misses += 1
-            if misses > MISSES:
-                limits = ", ".join(f"{metric} {limit}" for metric, limit in state.candidates.limits)
-                raise BudgetError(
-                    f"random search: expected an architecture that fits for proposal {number}, got {misses} "
-                    f"in a row that do not; almost nothing fits the budget of {limits}: raise it"
-                )
-        elif (key := known.key(state.candidates.space, architecture)) not in known.keys:
-            if found == number:
-                return position, architecture, known
-            found, misses, known = found + 1, 0, known.adding(key)
-        position += 1
-    if not found:
-        raise BudgetError(why_nothing_fits(state.candidates.space, dict(state.candidates.limits)))
-    return None
+        architecture = state.at(number)
+        return None if architecture is None else Proposal(number, architecture)

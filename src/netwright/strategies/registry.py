@@ -9,13 +9,14 @@ from typing import Any
 
 from netwright.errors import ConfigError
 from netwright.strategies.evolution import Evolution
+from netwright.strategies.grid import Grid
 from netwright.strategies.local_search import LocalSearch
 from netwright.strategies.nsga2 import NSGA2
 from netwright.strategies.random_search import RandomSearch
 from netwright.trial import Strategy
 
 STRATEGIES: Mapping[str, Callable[..., Strategy]] = MappingProxyType(
-    {strategy.name: strategy for strategy in (RandomSearch, LocalSearch, Evolution, NSGA2)}
+    {strategy.name: strategy for strategy in (Grid, RandomSearch, LocalSearch, Evolution, NSGA2)}
 )
 """What makes each strategy, by name; the arguments are its options."""
 
