@@ -7,7 +7,7 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +47,7 @@ from netwright.space import (
     unrank,
 )
 from netwright.spaces.catalog import load_space, resolve_space
-from netwright.strategies import AtFidelity, Listed, make_strategy
+from netwright.strategies import AtFidelity, Listed, make_strategy, options_of
 from netwright.study import (
     History,
     ProcessExecutor,
@@ -129,8 +129,8 @@ class Job:
     @property
     def settings(self) -> StudySettings:
         """What the history of the search depends on."""
-        options = asdict(self.strategy)  # type: ignore[call-overload]
-        return self.settings_of(self.strategy.name, {**options, "fidelity": self.fidelity})
+        options = {**options_of(self.strategy), "fidelity": self.fidelity}
+        return self.settings_of(self.strategy.name, options)
 
     def settings_of(self, strategy: str, options: Mapping[str, Any]) -> StudySettings:
         """What the history of a study of this job depends on, with a strategy and its options."""

@@ -1,24 +1,31 @@
 """Search strategies: they propose architectures from the trials so far."""
 
 from netwright.space.permutation import Permutation
+from netwright.strategies.asha import ASHA
 from netwright.strategies.evolution import Evolution
 from netwright.strategies.fidelity import AtFidelity
 from netwright.strategies.grid import Grid
+from netwright.strategies.hyperband import Hyperband
 from netwright.strategies.listed import Listed
 from netwright.strategies.local_search import LocalSearch
 from netwright.strategies.nsga2 import NSGA2
 from netwright.strategies.random_search import RandomSearch
-from netwright.strategies.registry import STRATEGIES, make_strategy
+from netwright.strategies.registry import STRATEGIES, make_strategy, options_of
+from netwright.strategies.successive_halving import SuccessiveHalving
 
 __all__ = [
+    "ASHA",
     "NSGA2",
     "STRATEGIES",
     "AtFidelity",
     "Evolution",
     "Grid",
+    "Hyperband",
     "Listed",
     "LocalSearch",
     "Permutation",
     "RandomSearch",
+    "SuccessiveHalving",
     "make_strategy",
+    "options_of",
 ]

@@ -1,4 +1,4 @@
-"""Another strategy's proposals at one low fidelity."""
+"""Another strategy's proposals at a lower fidelity."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from netwright.trial import Objectives, Proposal, Strategy, Trial
 
 @dataclass(frozen=True, slots=True)
 class AtFidelity:
-    """Proposes what another strategy proposes, each at the same share of the full training.
+    """Proposes what another strategy proposes, where what it takes for the full training is a share of it.
 
-    Strategies that know nothing of fidelities stay free of them, and one that chooses them itself is not
-    wrapped. The state is that of the other strategy.
+    Strategies that know nothing of fidelities stay free of them; one that chooses them itself has its highest
+    at this share, and the others in proportion. The state is that of the other strategy.
 
     Attributes:
         strategy: whose proposals.
@@ -56,4 +56,4 @@ class AtFidelity:
     def propose(self, state: Any, rng: np.random.Generator, number: int) -> Proposal | None:
         """Give the other strategy's proposal, at this fidelity."""
         proposal = self.strategy.propose(state, rng, number)
-        return None if proposal is None else replace(proposal, fidelity=self.fidelity)
+        return None if proposal is None else replace(proposal, fidelity=proposal.fidelity * self.fidelity)

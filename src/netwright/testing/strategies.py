@@ -91,6 +91,20 @@ class StrategyLaws:
                 for reference in (proposal.parent, proposal.resume_from):
                     assert reference is None or 0 <= reference <= proposal.number - lag
 
+    def test_promotions_continue_what_is_finished(
+        self, strategy: Strategy, space: ExpressionSpace, budget: Mapping[str, int], objective: Metric
+    ) -> None:
+        """The network of a complete trial, at a higher fidelity; and no trial is continued twice."""
+        for lag in (1, 4):
+            history = search(strategy, space, budget, objective, lag=lag)
+            continued = [trial.proposal for trial in history if trial.proposal.resume_from is not None]
+            for proposal in continued:
+                source = history[proposal.resume_from or 0]
+                assert source.complete
+                assert source.proposal.architecture == proposal.architecture
+                assert source.proposal.fidelity < proposal.fidelity
+            assert len({proposal.resume_from for proposal in continued}) == len(continued)
+
     def test_same_seed_same_search(
         self, strategy: Strategy, space: ExpressionSpace, budget: Mapping[str, int], objective: Metric
     ) -> None:
