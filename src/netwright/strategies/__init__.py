@@ -1,6 +1,7 @@
 """Search strategies: they propose architectures from the trials so far."""
 
 from netwright.space.permutation import Permutation
+from netwright.strategies.annealing import Annealing
 from netwright.strategies.asha import ASHA
 from netwright.strategies.evolution import Evolution
 from netwright.strategies.fidelity import AtFidelity
@@ -17,6 +18,7 @@ __all__ = [
     "ASHA",
     "NSGA2",
     "STRATEGIES",
+    "Annealing",
     "AtFidelity",
     "Evolution",
     "Grid",

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Any
 
 from netwright.errors import ConfigError
+from netwright.strategies.annealing import Annealing
 from netwright.strategies.asha import ASHA
 from netwright.strategies.evolution import Evolution
 from netwright.strategies.grid import Grid
@@ -22,6 +23,7 @@ _REGISTERED = (
     Grid,
     RandomSearch,
     LocalSearch,
+    Annealing,
     Evolution,
     NSGA2,
     SuccessiveHalving,
