@@ -2,14 +2,45 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from netwright.space.diagram import PEAK, SUMS, Diagram, DiagramNode, Edge
-from netwright.space.fitting import binding_limits, fit, within_peak
+from netwright.space.fitting import Fitting, binding_limits, fit, within_peak
 from tests.space.coarse import coarse_tables
 from tests.space.diagrams import Path, diagrams, limits, paths
+
+
+def drawn(table: Fitting) -> set[tuple[tuple[int, int], ...]]:
+    """All paths that can be drawn decision by decision, whatever is chosen."""
+    found: set[tuple[tuple[int, int], ...]] = set()
+    pending: list[list[int]] = [[]]
+    while pending:
+        path, others = drawn_after(table, pending.pop())
+        assert path not in found
+        found.add(path)
+        pending += others
+    return found
+
+
+def drawn_after(table: Fitting, settled: list[int]) -> tuple[tuple[tuple[int, int], ...], list[list[int]]]:
+    """The path that begins with these options and goes on with the first ones, and what else it could do."""
+    taken: list[int] = []
+    others: list[list[int]] = []
+
+    def choose(decision: int, options: Sequence[int]) -> int:
+        assert list(options) == sorted(set(options))
+        if len(taken) < len(settled):
+            taken.append(settled[len(taken)])
+        else:
+            others.extend([*taken, option] for option in options[1:])
+            taken.append(options[0])
+        return taken[-1]
+
+    return tuple(table.draw(choose)), others
 
 
 def check_exact(diagram: Diagram, found: list[Path], bounds: dict[str, int]) -> None:
@@ -20,6 +51,7 @@ def check_exact(diagram: Diagram, found: list[Path], bounds: dict[str, int]) -> 
         assert table is None or table.exact
     if table is not None:
         assert {tuple(table.path(index)) for index in range(table.total)} == expected
+        assert drawn(table) == expected
         with pytest.raises(IndexError):
             table.path(table.total)
 
@@ -32,6 +64,7 @@ def check_rounded(diagram: Diagram, found: list[Path], bounds: dict[str, int]) -
     assert lower <= expected <= upper
     assert len(upper) == (above.total if above else 0)
     assert len(lower) == (below.total if below else 0)
+    assert (drawn(above) if above else set()) == upper
     if above is None or above.exact:
         assert upper == expected
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -230,7 +230,27 @@ class FittingArchitectures:
         """
         if self.table is None or not 0 <= index < self.upper:
             raise SpaceError(f"index: expected an integer from 0 to {self.upper - 1}, got {index}")
-        architecture = architecture_of(self.space, self.table.path(index))
+        return self._checked(self.table.path(index))
+
+    def draw(self, choose: Callable[[int, Sequence[int]], int]) -> Architecture | None:
+        """Make an architecture decision by decision, in the order of the network.
+
+        Args:
+            choose: is given the index of an active decision and the indices of those of its options with
+                which an architecture that fits can be completed, and gives one of them.
+
+        Returns:
+            The architecture, or None if it does not fit after all; never None where ``exact``.
+
+        Raises:
+            BudgetError: if nothing fits.
+        """
+        if self.table is None:
+            raise BudgetError(why_nothing_fits(self.space, dict(self.limits)))
+        return self._checked(self.table.draw(choose))
+
+    def _checked(self, path: list[tuple[int, int]]) -> Architecture | None:
+        architecture = architecture_of(self.space, path)
         if not self.exact:
             costs = costs_of(self.space, architecture)
             if any(costs[name] > limit for name, limit in self.limits):

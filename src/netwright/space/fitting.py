@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from netwright.space.diagram import PEAK, Diagram, DiagramNode, Edge
-from netwright.space.tables import CompletionTables, plan, tabulate
+from netwright.space.tables import CompletionTables, Rooms, plan, tabulate
 
 UNFOLDED_LIMIT = 20_000
 """Nodes up to which what was spent is kept in them rather than tabulated."""
@@ -24,6 +24,13 @@ class _Everything:
 
     def path(self, index: int) -> list[tuple[int, int]]:
         return self.diagram.path(index)
+
+    @property
+    def start(self) -> tuple[int, Rooms]:
+        return self.diagram.root, ()
+
+    def onward(self, node: int, rooms: Rooms) -> list[tuple[int, int, Rooms]]:
+        return [(edge.option, edge.child, ()) for edge in self.diagram.nodes[node].edges]
 
 
 @dataclass(frozen=True)
@@ -46,6 +53,33 @@ class Fitting:
                 return part.path(index)
             index -= part.total
         raise IndexError(f"expected an index below {self.total}, got {index + self.total}")
+
+    def draw(self, choose: Callable[[int, Sequence[int]], int]) -> list[tuple[int, int]]:
+        """Make a path decision by decision.
+
+        Args:
+            choose: is given a decision and those of its options with which something within the limits can be
+                completed, in ascending order, and gives one of them.
+
+        Returns:
+            The path as ``(decision, option)`` pairs.
+        """
+        found: list[tuple[int, int]] = []
+        places = [(part, *part.start) for part in self._parts]
+        while True:
+            part, node, _ = places[0]
+            decision = part.diagram.nodes[node].decision
+            if decision < 0:
+                return found
+            # Several parts only at the start: they differ in the first decision.
+            onward = {
+                option: (part, child, rooms)
+                for part, node, left in places
+                for option, child, rooms in part.onward(node, left)
+            }
+            option = choose(decision, sorted(onward))
+            found.append((decision, option))
+            places = [onward[option]]
 
 
 def within_peak(diagram: Diagram, limits: Mapping[str, int]) -> Diagram | None:

@@ -25,6 +25,10 @@ MEMORY_LIMIT = 500_000_000
 """Bytes that the tables may take together when they are kept for indexing."""
 
 
+Rooms = tuple[int, ...]
+"""What is left of the limited sums at a node, in cells of their grids."""
+
+
 @dataclass(frozen=True, slots=True)
 class Term:
     """A limited sum on its grid, in *reduced* costs: what an edge costs beyond the cheapest way on.
@@ -194,6 +198,25 @@ class CompletionTables:
                     here, room = edge.child, left
                     break
                 index -= number
+        return found
+
+    @property
+    def diagram(self) -> Diagram:
+        """The diagram."""
+        return self.plan.diagram
+
+    @property
+    def start(self) -> tuple[int, Rooms]:
+        """The root, and the rooms there."""
+        return self.diagram.root, tuple(term.room for term in self.plan.terms)
+
+    def onward(self, node: int, rooms: Rooms) -> list[tuple[int, int, Rooms]]:
+        """The options of a node with completions within the rooms, each with the node and rooms behind it."""
+        found = []
+        for edge in self.diagram.nodes[node].edges:
+            left = tuple(r - term.cells(node, edge) for r, term in zip(rooms, self.plan.terms, strict=True))
+            if min(left) >= 0 and self._completions(self.plan.classes[edge.child], left):
+                found.append((edge.option, edge.child, left))
         return found
 
     def within(self, index: int, limit: int) -> int:

@@ -12,6 +12,7 @@ from netwright.strategies.local_search import LocalSearch
 from netwright.strategies.nsga2 import NSGA2
 from netwright.strategies.random_search import RandomSearch
 from netwright.strategies.registry import STRATEGIES, make_strategy, options_of
+from netwright.strategies.reinforce import Reinforce
 from netwright.strategies.successive_halving import SuccessiveHalving
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "LocalSearch",
     "Permutation",
     "RandomSearch",
+    "Reinforce",
     "SuccessiveHalving",
     "make_strategy",
     "options_of",

@@ -16,6 +16,7 @@ from netwright.strategies.hyperband import Hyperband
 from netwright.strategies.local_search import LocalSearch
 from netwright.strategies.nsga2 import NSGA2
 from netwright.strategies.random_search import RandomSearch
+from netwright.strategies.reinforce import Reinforce
 from netwright.strategies.successive_halving import SuccessiveHalving
 from netwright.trial import Strategy
 
@@ -26,6 +27,7 @@ _REGISTERED = (
     Annealing,
     Evolution,
     NSGA2,
+    Reinforce,
     SuccessiveHalving,
     Hyperband,
     ASHA,
