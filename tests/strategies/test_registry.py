@@ -7,7 +7,7 @@ from netwright.strategies import STRATEGIES, Evolution, RandomSearch, make_strat
 
 
 def test_names() -> None:
-    assert {"grid", "random", "evolution", "nsga2"} <= STRATEGIES.keys()
+    assert {"grid", "random", "evolution", "nsga2", "gp", "auto"} <= STRATEGIES.keys()
     for name in STRATEGIES:
         assert make_strategy(name).name == name
 

@@ -3,8 +3,10 @@
 from netwright.space.permutation import Permutation
 from netwright.strategies.annealing import Annealing
 from netwright.strategies.asha import ASHA
+from netwright.strategies.auto import Auto
 from netwright.strategies.evolution import Evolution
 from netwright.strategies.fidelity import AtFidelity
+from netwright.strategies.gaussian_process import GaussianProcess
 from netwright.strategies.grid import Grid
 from netwright.strategies.hyperband import Hyperband
 from netwright.strategies.listed import Listed
@@ -21,7 +23,9 @@ __all__ = [
     "STRATEGIES",
     "Annealing",
     "AtFidelity",
+    "Auto",
     "Evolution",
+    "GaussianProcess",
     "Grid",
     "Hyperband",
     "Listed",

@@ -87,3 +87,13 @@ def check_distinct(strategy: str, rule: Rule | None) -> None:
         raise ConfigError(
             f"{strategy}.distinct: expected one of {', '.join(get_args(Rule))}, or None, got {rule!r}"
         )
+
+
+def check_count(strategy: str, option: str, value: object) -> None:
+    """Check an option of a strategy that is a number of things.
+
+    Raises:
+        ConfigError: if it is not an integer of at least 1.
+    """
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise ConfigError(f"{strategy}.{option}: expected an integer of at least 1, got {value!r}")

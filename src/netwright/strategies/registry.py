@@ -10,7 +10,9 @@ from typing import Any
 from netwright.errors import ConfigError
 from netwright.strategies.annealing import Annealing
 from netwright.strategies.asha import ASHA
+from netwright.strategies.auto import Auto
 from netwright.strategies.evolution import Evolution
+from netwright.strategies.gaussian_process import GaussianProcess
 from netwright.strategies.grid import Grid
 from netwright.strategies.hyperband import Hyperband
 from netwright.strategies.local_search import LocalSearch
@@ -28,6 +30,8 @@ _REGISTERED = (
     Evolution,
     NSGA2,
     Reinforce,
+    GaussianProcess,
+    Auto,
     SuccessiveHalving,
     Hyperband,
     ASHA,
