@@ -41,6 +41,6 @@ def test_a_share_that_is_none(fidelity: float) -> None:
 
 
 class TestLaws(StrategyLaws):
-    @pytest.fixture(params=list(STRATEGIES))
+    @pytest.fixture(params=[name for name in STRATEGIES if name != "cmaes"])
     def strategy(self, request: pytest.FixtureRequest) -> Strategy:
         return AtFidelity(STRATEGIES[request.param](), 0.2)

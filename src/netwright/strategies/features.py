@@ -193,7 +193,8 @@ def _decisions(architecture: Architecture, structure: Structure, space: Expressi
 
 
 def _places(architecture: Architecture, structure: Structure, space: ExpressionSpace) -> _Values:
-    return {**structure.places, **structure.widths}
+    values: dict[Any, float] = dict.fromkeys(structure.places.items(), 1.0)
+    return {**values, **structure.widths}
 
 
 def _paths(architecture: Architecture, structure: Structure, space: ExpressionSpace) -> _Values:
@@ -236,7 +237,10 @@ class _Columns:
         table = np.array([[values.get(key, 0.0) for key in names] for values in sample], dtype=float)
         table = table.reshape(len(sample), len(names))
         low, high = table.min(0, initial=np.inf), table.max(0, initial=-np.inf)
-        varies = [bool(high[k] > low[k]) for k in range(len(names))]
+        # Cells are alike, so many columns are, up to their scale: one of them is enough.
+        scaled = (table / np.where(high > 0, np.abs(table).max(0, initial=0), 1.0)).round(9)
+        first = set(np.unique(scaled, axis=1, return_index=True)[1].tolist()) if len(names) else set()
+        varies = [bool(high[k] > low[k]) and k in first for k in range(len(names))]
         self._index = {key: k for k, key in enumerate(key for key, v in zip(names, varies, strict=True) if v)}
         self._constant = {key for key, v in zip(names, varies, strict=True) if not v}
         self._standard = name in ("live", "drawn")

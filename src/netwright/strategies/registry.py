@@ -11,12 +11,15 @@ from netwright.errors import ConfigError
 from netwright.strategies.annealing import Annealing
 from netwright.strategies.asha import ASHA
 from netwright.strategies.auto import Auto
+from netwright.strategies.bananas import Bananas
+from netwright.strategies.cma_es import CMAES
 from netwright.strategies.evolution import Evolution
 from netwright.strategies.gaussian_process import GaussianProcess
 from netwright.strategies.grid import Grid
 from netwright.strategies.hyperband import Hyperband
 from netwright.strategies.local_search import LocalSearch
 from netwright.strategies.nsga2 import NSGA2
+from netwright.strategies.optuna_samplers import TPE, OptunaGP
 from netwright.strategies.random_search import RandomSearch
 from netwright.strategies.reinforce import Reinforce
 from netwright.strategies.successive_halving import SuccessiveHalving
@@ -31,6 +34,10 @@ _REGISTERED = (
     NSGA2,
     Reinforce,
     GaussianProcess,
+    Bananas,
+    TPE,
+    OptunaGP,
+    CMAES,
     Auto,
     SuccessiveHalving,
     Hyperband,

@@ -35,10 +35,8 @@ class Structure:
     as by ``netwright.ir.canonical``.
 
     Attributes:
-        places: number of live ops by place and label, identities among them. The numbers in a place's name
-            are left out, so that the same edge of all cells, or the same layer of all repetitions, counts as
-            one place.
-        widths: mean of log2 of the output channels of those ops, by place.
+        places: the label of every labelled or identity op that is live, by the name of its place.
+        widths: log2 of the output channels of those ops.
         paths: in how many segments a path occurs. A segment lies between two tensors that everything has to
             pass; a path is the labels of the ops on a way through it, without identities, sums,
             activations and norms. The empty path is counted where there is another one: it is a skip.
@@ -51,7 +49,7 @@ class Structure:
         drawn_params: likewise.
     """
 
-    places: Mapping[tuple[str, str], int]
+    places: Mapping[str, str]
     widths: Mapping[str, float]
     paths: Mapping[Labels, int]
     macs: int
@@ -71,22 +69,21 @@ def structure_of(graph: Graph) -> Structure:
     >>> structure = structure_of(nasbench201(cell, cells=1))
     >>> sorted(path for path, segments in structure.paths.items() if segments == 3)  # once in each cell
     [(), ('conv1x1',), ('conv3x3', 'conv3x3')]
-    >>> structure.places["stage1.edge23.conv", "conv1x1"]
-    1
+    >>> structure.places["stage1.edge23.conv"]
+    'conv1x1'
     """
     live = live_nodes(graph)
     names = {node.name for node in live}
-    places: Counter[tuple[str, str]] = Counter()
-    widths: dict[str, list[float]] = {}
+    places: dict[str, str] = {}
+    widths: dict[str, float] = {}
     longest: dict[str, int] = {}
     shortest: dict[str, int] = {}
     labelled = 0
     for node in live:
         label = label_of(node.op)  # type: ignore[arg-type]  # ops are frozen
         if label or isinstance(node.op, Identity):
-            place = _place(node.name)
-            places[place, label or Identity.kind] += 1
-            widths.setdefault(place, []).append(log2(node.shape[0]))
+            places[node.name] = label or Identity.kind
+            widths[node.name] = log2(node.shape[0])
         step = 1 if label else 0
         labelled += step
         before = [name for name in node.inputs if name in names]
@@ -95,8 +92,8 @@ def structure_of(graph: Graph) -> Structure:
     ends = [name for name in graph.outputs if name in names]
     costs = {node.name: _costs(graph, node) for node in graph.nodes if isinstance(node.op, _COSTLY)}
     return Structure(
-        places=dict(places),
-        widths={place: sum(values) / len(values) for place, values in widths.items()},
+        places=places,
+        widths=widths,
         paths=_paths(live, names),
         macs=sum(macs for name, (macs, _) in costs.items() if name in names),
         params=sum(params for name, (_, params) in costs.items() if name in names),
@@ -197,9 +194,3 @@ def label_of(op: Hashable) -> str:
     if isinstance(op, Linear | Multiply | Resize):
         return op.kind
     return ""
-
-
-@lru_cache(maxsize=65536)
-def _place(name: str) -> str:
-    """The name of a place without the numbers of cells and repetitions."""
-    return ".".join(part for part in name.split(".") if not part.isdigit())
