@@ -35,6 +35,8 @@ COMMANDS = {
     ],
     "cost-convention": ["-m", "netwright", "cost", "resnet-50", "--convention", "thop"],
     "devices": ["-m", "netwright", "devices"],
+    "benchmark-help": ["-m", "netwright", "benchmark", "--help"],
+    "tables": ["-c", "import netwright.estimators.tables, netwright.study.in_memory, netwright.strategies"],
     "search-help": ["-m", "netwright", "search", "--help"],
 }
 

@@ -16,6 +16,7 @@ from netwright.seeding import rng_for
 from netwright.space import (
     Architecture,
     ExpressionSpace,
+    Neighbourhood,
     choice,
     compile_space,
     iterate,
@@ -137,6 +138,48 @@ def test_neighbours_are_made_one_by_one() -> None:
     space = compile_space(sequential(deep, input=(2, 8, 8)), "deep")
     found = list(islice(neighbours(space, unrank(space, 0)), 1000))
     assert len(set(found)) == 1000
+
+
+def test_neighbours_by_number() -> None:
+    """Of 4^39 neighbours of one kind, and 3 of another."""
+    deep = repeat("stage", B.depthwise(kernel=choice(3, 5, 7, 9)), depth=choice(1, 40))
+    space = compile_space(sequential(deep, input=(2, 8, 8)), "deep")
+    here = unrank(space, 0)
+    around = Neighbourhood(space, here)
+    assert around.size == 4**39 + 3
+    for number in (0, 1, 4**39 - 1, 4**39, around.size - 1):
+        assert len(differences(here, around[number])) == 1
+    assert around[4**39 - 1]["stage.39.kernel"] == around[around.size - 1]["stage.0.kernel"] == 9
+    for number in (-1, around.size):
+        with pytest.raises(IndexError, match=f"neighbour: expected a number from 0 to {around.size - 1}"):
+            around[number]
+
+
+@settings(max_examples=30, suppress_health_check=list(HealthCheck))
+@given(small_spaces(most=100), st.data())
+def test_neighbours_are_what_differs_in_one_decision(small: SmallSpace, data: st.DataObject) -> None:
+    """Against the list of all members."""
+    space = compile_space(small.expression, "small")
+    members = list(iterate(space))
+    here = members[data.draw(st.integers(0, len(members) - 1))]
+    around = Neighbourhood(space, here)
+    found = [around[number] for number in range(around.size)]
+    assert len(found) == len(set(found)) == len(around)
+    assert set(found) == {other for other in members if len(differences(here, other)) == 1}
+
+
+def test_architectures_come_back_as_the_space_writes_them() -> None:
+    """True equals 1, and the first to be walked must not decide how the others are written."""
+    body = sequential(bare_conv(out=choice(1, 2)), bare_conv(out=choice(4, 8)), input=(2, 8, 8))
+    space = compile_space(body, "ones")
+    proper = unrank(space, 0)
+    careless = Architecture(space.id, ((proper.choices[0][0], True), proper.choices[1]))
+    with pytest.raises(SpaceError, match="expected one of"):
+        mutate(space, careless, rng_for(0))
+    for number in range(20):
+        written = mutate(space, proper, rng_for(number))
+        again = mutate(space, careless, rng_for(number))
+        assert [type(value) for _, value in again] == [type(value) for _, value in written] == [int, int]
 
 
 def test_strangers_are_refused(space: ExpressionSpace) -> None:

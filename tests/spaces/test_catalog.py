@@ -33,6 +33,7 @@ SIZES = {
     "shufflenet": 1_099_511_627_776,
     "nats-size": 32_768,
     "nasbench-macro": 6_561,
+    "accel-nasbench": 36**6 * 48,
     # From their definitions.
     "proxylessnas": 6**6 * 7**15,
     "mobilenet-v2": 9 * 5**9,
@@ -54,7 +55,7 @@ def test_size(space: ExpressionSpace) -> None:
 
 def test_dimensions_are_the_last_words_of_names(space: ExpressionSpace) -> None:
     words = {decision.name.rpartition(".")[2] for decision in space.decisions}
-    assert words <= {"kernel", "expand", "width", "depth", "groups", "expansion", "resolution", "op"}
+    assert words <= {"kernel", "expand", "width", "depth", "groups", "expansion", "resolution", "op", "se"}
 
 
 @pytest.mark.parametrize("metric", COSTS)

@@ -7,7 +7,7 @@ from netwright.strategies import STRATEGIES, Evolution, RandomSearch, make_strat
 
 
 def test_names() -> None:
-    assert {"grid", "random", "evolution", "nsga2", "gp", "auto"} <= STRATEGIES.keys()
+    assert {"grid", "random", "local", "evolution", "nsga2", "gp", "auto"} <= STRATEGIES.keys()
     for name in STRATEGIES:
         assert make_strategy(name).name == name
 
@@ -39,7 +39,7 @@ def test_unknown_option(name: str, message: str) -> None:
         make_strategy(name, size=3)
 
 
-@pytest.mark.parametrize("name", ["grid", "random", "evolution"])
+@pytest.mark.parametrize("name", ["grid", "random", "local", "evolution"])
 def test_distinct_networks_by_a_rule(name: str) -> None:
     assert make_strategy(name, distinct=None) == make_strategy(name)
     for rule in ("nats", "pruned", "flat", "skips"):

@@ -10,8 +10,9 @@ import numpy as np
 
 from netwright.seeding import rng_for, seed_for
 from netwright.space import Architecture, ExpressionSpace, FittingArchitectures, Neighbourhood
+from netwright.space.canonical_forms import Rule, canonical
 from netwright.space.permutation import Permutation
-from netwright.strategies.candidates import candidates_in, fits
+from netwright.strategies.candidates import candidates_in, check_distinct, fits
 from netwright.trial import Metric, Objectives, Proposal, Trial, score_of, single_objective
 
 LISTED = 4096
@@ -19,6 +20,9 @@ LISTED = 4096
 
 LOOKS = 2000
 """Neighbours in a row that may be known or not fit before a new start is drawn instead."""
+
+DRAWS = 200
+"""Random starts in a row that may all be known before the search ends, where none is to come twice."""
 
 _RECENT = 32
 
@@ -32,7 +36,10 @@ class Result(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Results:
-    """The results of the architectures evaluated so far; adding to them leaves older ones as they are.
+    """The results of what was evaluated so far; adding to them leaves older ones as they are.
+
+    Architectures stand for themselves, or, where drawings of one network are to be the same, for their
+    canonical form.
 
     A few dictionaries, each at least twice as large as the next, so that adding copies little and looking up
     looks into few of them.
@@ -42,10 +49,10 @@ class Results:
         count: number of architectures.
     """
 
-    layers: tuple[Mapping[Architecture, Result], ...] = ()
+    layers: tuple[Mapping[Architecture | str, Result], ...] = ()
     count: int = 0
 
-    def get(self, architecture: Architecture) -> Result | None:
+    def get(self, architecture: Architecture | str) -> Result | None:
         """The latest result of an architecture, or None if there is none."""
         for layer in reversed(self.layers):
             found = layer.get(architecture)
@@ -53,7 +60,7 @@ class Results:
                 return found
         return None
 
-    def adding(self, architecture: Architecture, result: Result) -> Results:
+    def adding(self, architecture: Architecture | str, result: Result) -> Results:
         """These and one more."""
         count = self.count + (self.get(architecture) is None)
         *rest, last = self.layers or ({},)
@@ -140,6 +147,7 @@ class LocalState:
         centre: the network whose neighbours are tried; None while a start is looked for.
         seen: number of trials so far, failed ones too.
         restarts: how many local optima were left behind.
+        rule: which drawings are one network, or None.
     """
 
     space: ExpressionSpace = field(compare=False)
@@ -150,6 +158,15 @@ class LocalState:
     centre: Centre | None = None
     seen: int = 0
     restarts: int = 0
+    rule: Rule | None = None
+
+    def known(self, architecture: Architecture, results: Results | None = None) -> Result | None:
+        """The result of an architecture, or of another drawing of its network."""
+        return (results or self.results).get(self.key(architecture))
+
+    def key(self, architecture: Architecture) -> Architecture | str:
+        """What its results are kept under."""
+        return architecture if self.rule is None else canonical(self.space, architecture, self.rule)
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,9 +188,25 @@ class LocalSearch:
     * With several trials under way, the next neighbours in the order are proposed. When the search has moved
       meanwhile, or all neighbours left are under way, some results come from elsewhere; they are remembered,
       and the search goes on where it is.
+
+    With ``distinct``, the result of another drawing of a network is its result too, so that none is paid for
+    twice; when ``DRAWS`` random starts in a row are known, there is no further proposal.
+
+    Attributes:
+        distinct: which drawings are one network, see ``netwright.ir.canonical.Rule``; None for no rule.
     """
 
     name: ClassVar[str] = "local"
+
+    distinct: Rule | None = None
+
+    def __post_init__(self) -> None:
+        """Check the option.
+
+        Raises:
+            ConfigError: if there is no such rule.
+        """
+        check_distinct(self.name, self.distinct)
 
     def init(self, space: Any, budget: Mapping[str, int], objectives: Objectives, seed: int) -> LocalState:
         """Start nowhere.
@@ -184,7 +217,7 @@ class LocalSearch:
             ConfigError: if there are several objectives.
         """
         objective = single_objective(self.name, objectives)
-        return LocalState(space, candidates_in(space, budget), objective, seed)
+        return LocalState(space, candidates_in(space, budget), objective, seed, rule=self.distinct)
 
     def update(self, state: LocalState, trial: Trial) -> LocalState:
         """Move if the trial is a better neighbour, or begin at it if there is no centre.
@@ -194,7 +227,7 @@ class LocalSearch:
         """
         score = score_of(trial, state.objective)
         architecture = trial.proposal.architecture
-        results = state.results.adding(architecture, Result(trial.number, score))
+        results = state.results.adding(state.key(architecture), Result(trial.number, score))
         centre, restarts = state.centre, state.restarts
         if score is not None and (
             centre is None or (trial.proposal.parent == centre.number and score > centre.score)
@@ -212,6 +245,7 @@ class LocalSearch:
             centre,
             state.seen + 1,
             restarts,
+            state.rule,
         )
 
     def propose(self, state: LocalState, rng: np.random.Generator, number: int) -> Proposal | None:
@@ -234,7 +268,11 @@ class LocalSearch:
                 turn -= 1
         if state.candidates.exact and state.results.count >= state.candidates.upper:
             return None
-        return Proposal(number, state.candidates.sample(rng))
+        for _ in range(DRAWS):
+            start = state.candidates.sample(rng)
+            if state.rule is None or state.known(start) is None:
+                return Proposal(number, start)
+        return None
 
 
 def _ahead(state: LocalState, centre: Centre) -> Iterator[Architecture]:
@@ -243,7 +281,7 @@ def _ahead(state: LocalState, centre: Centre) -> Iterator[Architecture]:
     looks = 0
     for place in range(centre.place, len(centre.neighbours)):
         neighbour = centre.neighbours[place]
-        if state.results.get(neighbour) is None and fits(state.space, neighbour, budget):
+        if state.known(neighbour) is None and fits(state.space, neighbour, budget):
             looks = 0
             yield neighbour
         elif (looks := looks + 1) > LOOKS:
@@ -256,7 +294,7 @@ def _standing(state: LocalState, results: Results, centre: Centre) -> Centre | N
     place, looks = centre.place, 0
     while place < len(centre.neighbours) and looks <= LOOKS:
         neighbour = centre.neighbours[place]
-        known = results.get(neighbour)
+        known = state.known(neighbour, results)
         if known is not None:
             if known.score is not None and known.score > centre.score:
                 centre = _centre(state, known.number, neighbour, known.score)

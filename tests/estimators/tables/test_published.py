@@ -92,8 +92,8 @@ def test_accel_nasbench(shared_data: Path) -> None:
                 assert architecture[f"block{block}.{field}"] == int(row[f"b{block}_{name}"])
     params = [round(1e6 * float(row["params_m"])) for row in rows]
     assert table.costs["params"].tolist() == params
-    for row in (0, 1, 700, 4000):  # with and without squeeze-and-excite
-        graph = table.space.to_graph(table.architectures[row])
+    for number in (0, 1, 700, 4000):  # with and without squeeze-and-excite
+        graph = table.space.to_graph(table.architectures[number])
         macs = cost(graph).macs
         for node in graph.nodes:
             kind = type(node.op).__name__
@@ -102,7 +102,7 @@ def test_accel_nasbench(shared_data: Path) -> None:
             elif kind == "GlobalPool":
                 (before,) = graph.input_shapes(node)
                 macs += int(np.prod(before)) + int(np.prod(node.shape))
-        assert macs == pytest.approx(1e6 * float(rows[row]["macs_m"]), abs=51)
+        assert macs == pytest.approx(1e6 * float(rows[number]["macs_m"]), abs=51)
     same(table, "validation_accuracy", rows, "val_top1")
     same(table, "throughput_tpuv3", rows, "throughput_tpuv3_ips")
     assert table.metric("throughput_tpuv3").direction == "maximize"
