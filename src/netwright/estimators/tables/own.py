@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 from pathlib import Path
-from typing import Any
 
 from netwright.errors import DataError, SpaceError
 from netwright.estimators.tables.published import File, read_columns
 from netwright.estimators.tables.table import TEST, VALIDATION, Column, Table, latency_of
-from netwright.space import Architecture, ExpressionSpace
+from netwright.space import Architecture, ExpressionSpace, decode
+from netwright.space.layers import INACTIVE
 from netwright.space.program import Decision
 from netwright.trial import Metric
 
@@ -69,44 +69,59 @@ def _architectures(file: File, space: ExpressionSpace) -> list[Architecture]:
             f"{file.path}, line 1: expected columns named after the decisions of {space.name}, "
             f"{', '.join(missing[:6])} ..., got {', '.join(file.header)}"
         )
-    decisions = [
-        (decision, file.header.index(decision.name), {str(o): o for o in decision.options})
+    columns = [
+        (decision, file.header.index(decision.name) if decision.name in file.header else None)
         for decision in space.decisions
-        if decision.name in file.header
     ]
+    rows: list[list[int]] = [[] for _ in file.rows]
+    for decision, at in columns:
+        known = {str(option): index for index, option in enumerate(decision.options)} | {"": INACTIVE}
+        for line, (row, cells) in enumerate(zip(rows, file.rows, strict=True), 2):
+            word = "" if at is None else cells[at].strip()
+            option = known.get(word)
+            if option is None:
+                option = known[word] = _option(file, line, decision, word)
+            row.append(option)
+    architectures = _decoded(file, space, rows)
     lines: dict[Architecture, int] = {}
-    for line, row in enumerate(file.rows, 2):
-        choices = {
-            decision.name: _option(file, line, decision, row[at].strip(), options)
-            for decision, at, options in decisions
-            if row[at].strip()
-        }
-        try:
-            architecture = space.architecture(choices)
-        except SpaceError as error:
-            raise DataError(f"{file.path}, line {line}: {error}") from None
+    for line, architecture in enumerate(architectures, 2):
         if architecture in lines:
             raise DataError(
                 f"{file.path}, line {line}: expected every architecture once, got that of line "
                 f"{lines[architecture]} again; keep one of them"
             )
         lines[architecture] = line
-    return list(lines)
+    return architectures
 
 
-def _option(file: File, line: int, decision: Decision, word: str, options: dict[str, Any]) -> Any:
-    if word in options:
-        return options[word]
-    for option in decision.options:  # 3.0 for 3, say
+def _decoded(file: File, space: ExpressionSpace, rows: list[list[int]]) -> list[Architecture]:
+    try:
+        return decode(space, rows)
+    except SpaceError:
+        for line, row in enumerate(rows, 2):
+            choices = {
+                decision.name: decision.options[option]
+                for decision, option in zip(space.decisions, row, strict=True)
+                if option != INACTIVE
+            }
+            try:
+                space.architecture(choices)
+            except SpaceError as error:
+                raise DataError(f"{file.path}, line {line}: {error}") from None
+        raise
+
+
+def _option(file: File, line: int, decision: Decision, word: str) -> int:
+    for index, option in enumerate(decision.options):  # 3.0 for 3, say
         if not isinstance(option, str):
             try:
                 if float(word) == float(option):
-                    return option
+                    return index
             except ValueError:
                 break
     raise DataError(
-        f"{file.path}, line {line}, column {decision.name}: expected one of {', '.join(options)}, "
-        f"got {word!r}"
+        f"{file.path}, line {line}, column {decision.name}: expected one of "
+        f"{', '.join(map(str, decision.options))}, got {word!r}"
     )
 
 
