@@ -12,6 +12,7 @@ import pytest
 
 from netwright.errors import ConfigError, StudyError
 from netwright.space import Architecture, ExpressionSpace, costs_of, rank, unrank
+from netwright.spaces import nats_size
 from netwright.strategies import STRATEGIES, AtFidelity, Listed, make_strategy
 from netwright.study import (
     Answer,
@@ -23,11 +24,19 @@ from netwright.study import (
     run_search,
     search_in_memory,
 )
-from netwright.study.in_memory import IDLE, store
+from netwright.study.in_memory import IDLE, REPEATS, store
 from netwright.study.rules import ATTEMPTS
 from netwright.testing import example_space
 from netwright.trial import Context, Metric, Objectives, Proposal, Strategy, Trial
 
+SLOW = ("optuna-gp", "bananas", "tpe", "auto", "gp")
+"""Strategies that take long over a proposal."""
+
+HERE = [
+    pytest.param(name, marks=pytest.mark.slow) if name in SLOW else name
+    for name in STRATEGIES
+    if name != "cmaes"  # the space has decisions without an order
+]
 ACCURACY = Metric("accuracy", "share", "maximize")
 SPACE = example_space()
 
@@ -76,7 +85,7 @@ def settings(name: str, **options: Any) -> StudySettings:
     return StudySettings(SPACE.id, ACCURACY, name, seed=5, options=options)
 
 
-@pytest.mark.parametrize("name", STRATEGIES)
+@pytest.mark.parametrize("name", HERE)
 def test_the_history_is_that_of_the_driver(name: str, tmp_path: Path) -> None:
     with open_study(tmp_path, settings(name)) as study:
         expected = run_search(
@@ -90,8 +99,9 @@ def test_the_history_is_that_of_the_driver(name: str, tmp_path: Path) -> None:
         ).history
     found = search_in_memory(SPACE, make_strategy(name), Ranks(), evaluations=40, seed=5, lag=4).history
     assert len(expected.failed) > 0
-    for ours, theirs in zip(found.comparable(), expected.comparable(), strict=True):
-        assert ours == theirs
+    # At low fidelities as many evaluations are more trials.
+    assert len(found) >= len(expected) == 40
+    assert found.comparable()[:40] == expected.comparable()
 
 
 def test_it_can_be_stored_at_the_end(tmp_path: Path) -> None:
@@ -111,7 +121,7 @@ def test_known_architectures_are_free() -> None:
     assert done.evaluations[:5] == (1, 2, 3, 3, 3)
     assert done.clock[:5] == (10, 20, 30, 30, 30)
     assert done.stop is StopReason.EXHAUSTED
-    assert len(done.history) == IDLE + 3
+    assert len(done.history) == REPEATS + 3
     assert done.history[3].metrics == done.history[0].metrics
 
 
@@ -158,7 +168,7 @@ def test_seconds_that_are_not_known() -> None:
         search_in_memory(SPACE, make_strategy("random"), Timeless(), seconds=10)
 
 
-@pytest.mark.parametrize("name", STRATEGIES)
+@pytest.mark.parametrize("name", [name for name in HERE if isinstance(name, str)])
 def test_what_is_refused_is_never_evaluated(name: str) -> None:
     evaluated: list[Architecture] = []
 
@@ -183,6 +193,11 @@ def test_what_is_refused_is_never_evaluated(name: str) -> None:
 def test_everything_refused_ends() -> None:
     done = search_in_memory(
         SPACE, Stubborn(), Ranks(), evaluations=1, refuse=lambda architecture: "no", known_is_free=True
+    )
+    assert (done.stop, len(done.history), done.evaluations[-1]) == (StopReason.EXHAUSTED, REPEATS + 3, 0)
+    size = nats_size((3, 32, 32), 10)
+    done = search_in_memory(
+        size, make_strategy("random"), Ranks(size), evaluations=1, refuse=lambda architecture: "no"
     )
     assert (done.stop, len(done.history), done.evaluations[-1]) == (StopReason.EXHAUSTED, IDLE, 0)
 

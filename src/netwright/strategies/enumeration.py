@@ -73,6 +73,10 @@ class Enumeration:
 
     def beyond(self, number: int) -> Enumeration:
         """The same with everything up to a number used."""
+        if self.candidates.exact and self.known.rule is None:
+            # Nothing is passed over, so there is nothing to look for.
+            beyond = min(number + 1, self.order.size)
+            return self if beyond <= self.found else replace(self, found=beyond, position=beyond)
         place = None if number < self.found else self._find(number)
         if place is None:
             return self

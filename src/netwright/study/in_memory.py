@@ -24,6 +24,9 @@ from netwright.trial import Metric, Objectives, Proposal, Strategy, Trial, Trial
 IDLE = 10_000
 """Trials in a row that may cost nothing, since they are known or refused, before a search is exhausted."""
 
+REPEATS = 1000
+"""How many of them may be of architectures that were proposed before: some strategies never tire of one."""
+
 _ROUNDING = 1e-9
 
 
@@ -97,7 +100,7 @@ def search_in_memory(
     Evaluations are paid for: a full one costs 1, one at a lower fidelity its share. A refused architecture is
     not evaluated and costs nothing: its trial has failed and does not fit, so that no strategy learns from
     it. The search ends when all is spent, when nothing is proposed, or after ``IDLE`` trials in a row that
-    cost nothing.
+    cost nothing, or ``REPEATS`` of them that were proposed before.
 
     Args:
         space: where the architectures come from.
@@ -184,7 +187,7 @@ class _Search:
         spent, now = 0.0, 0.0
         evaluations: list[float] = []
         clock: list[float] = []
-        folded = idle = number = 0
+        folded = idle = repeats = number = 0
         stop = StopReason.TRIALS
         while spent < self._most:
             if now >= self._until:
@@ -194,11 +197,14 @@ class _Search:
                 state = strategy.update(state, trials[folded])
                 folded += 1
             proposal = self._proposed(state, number)
-            if proposal is None or idle >= IDLE:
+            if proposal is None or idle >= IDLE or repeats >= REPEATS:
                 stop = StopReason.EXHAUSTED
                 break
-            trial, charge, took = self._evaluated(proposal)
-            idle = 0 if charge else idle + 1
+            key = (proposal.architecture, proposal.fidelity)
+            again = key in self._seen
+            trial, charge, took = self._evaluated(proposal, again)
+            self._seen.add(key)
+            idle, repeats = (0, 0) if charge else (idle + 1, repeats + again)
             spent += charge
             now += took
             trials.append(trial)
@@ -237,7 +243,7 @@ class _Search:
         if not 0 < proposal.fidelity <= 1:
             raise StudyError(f"{where}: fidelity: expected more than 0, at most 1, got {proposal.fidelity}")
 
-    def _evaluated(self, proposal: Proposal) -> tuple[Trial, float, float]:
+    def _evaluated(self, proposal: Proposal, again: bool) -> tuple[Trial, float, float]:
         """The trial of a proposal, what it costs, and how long it takes."""
         number = proposal.number
         seed = seed_for(self._seed, "trial", number)
@@ -258,13 +264,8 @@ class _Search:
             )
         else:
             trial = Trial(proposal, TrialState.FAILED, {}, costs, True, seed, reason)
-        if self._known_is_free:
-            key = (proposal.architecture, proposal.fidelity)
-            if key in self._seen:
-                return trial, 0.0, 0.0
-            self._seen.add(key)
-        else:
-            self._seen.add((proposal.architecture, proposal.fidelity))
+        if again and self._known_is_free:
+            return trial, 0.0, 0.0
         if took is None:
             if self._until < math.inf:
                 raise ConfigError("seconds: expected training times to count, the table has none")
