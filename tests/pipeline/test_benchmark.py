@@ -190,6 +190,32 @@ def test_seeds_of_the_table(shared_data: Path, tmp_path: Path) -> None:
         compare(replace(settings, table_seed=9), tmp_path / "b", "random")
 
 
+def test_short_trainings_cost_their_share(shared_data: Path, tmp_path: Path) -> None:
+    """A schedule on the columns that the table has; what counts is what was trained in full."""
+    settings = BenchmarkSettings("nasbench201", "cifar100", data_dir=str(shared_data), evaluations=30)
+    compare(settings, tmp_path, "asha:fidelities=[0.06, 1]:inner=evolution", seeds=2)
+    for run in runs_in(tmp_path).values():
+        assert run.strategy == "asha:fidelities=[0.06, 1]:inner=evolution"
+        assert run.trials > 60
+        assert run.steps[0][0] == pytest.approx(0.06)
+    with pytest.raises(
+        ConfigError, match=r"expected a fidelity of 0.06 \(12/200 epochs\), 1 .* got 0.111111"
+    ):
+        compare(settings, tmp_path, "asha", seeds=1)
+
+
+def test_strategies_for_several_objectives_get_them(own: BenchmarkSettings) -> None:
+    arena = open_arena(replace(own, device="phone", objectives=("latency_phone",)))
+    names = {
+        name: [metric.name for metric in arena.objectives(Contestant(name).make())]
+        for name in ("nsga2", "evolution")
+    }
+    assert names == {
+        "nsga2": ["validation_accuracy", "latency_phone"],
+        "evolution": ["validation_accuracy"],
+    }
+
+
 # --------------------------------------------------------------------------------------- files and resume
 
 

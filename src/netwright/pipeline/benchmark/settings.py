@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -18,6 +19,9 @@ from netwright.estimators.tables.table import TEST, VALIDATION
 from netwright.spaces.catalog import load_space
 from netwright.strategies.registry import make_strategy
 from netwright.trial import Metric, Objectives, Strategy
+
+_COMMA = re.compile(r",(?![^\[]*\])")
+"""A comma that is not within brackets."""
 
 CHECKPOINTS = (25, 50, 100, 200, 300)
 """Evaluations after which results are compared, and the end."""
@@ -61,6 +65,7 @@ def read_contestants(text: str) -> tuple[Contestant, ...]:
 
     Args:
         text: names with commas between them, each perhaps with options: ``NAME:OPTION=VALUE:OPTION=VALUE``.
+            A value may be a list in brackets.
 
     Raises:
         ConfigError: if there is none, one comes twice, there is none of this name, or an option is wrong.
@@ -69,7 +74,7 @@ def read_contestants(text: str) -> tuple[Contestant, ...]:
     ['random', 'evolution:population=20:tournament=10']
     """
     found: list[Contestant] = []
-    for word in filter(None, (word.strip() for word in text.split(","))):
+    for word in filter(None, (word.strip() for word in _COMMA.split(text))):
         name, *settings = word.split(":")
         options = []
         for setting in settings:
