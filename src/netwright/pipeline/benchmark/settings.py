@@ -83,7 +83,13 @@ def read_contestants(text: str) -> tuple[Contestant, ...]:
                 raise ConfigError(
                     f"--strategies: expected NAME:OPTION=VALUE, such as evolution:population=20, got {word!r}"
                 )
-            options.append((option, yaml.safe_load(value)))
+            try:
+                options.append((option, yaml.safe_load(value)))
+            except yaml.YAMLError:
+                raise ConfigError(
+                    f"--strategies: {name}.{option}: expected a number, a word or a list in brackets, got "
+                    f"{value!r}"
+                ) from None
         contestant = Contestant(name, tuple(options))
         contestant.make()
         if contestant in found:
