@@ -82,16 +82,16 @@ STRATEGIES = (
     ),
     Mutant(
         "random search goes through the space in order",
-        "strategies/random_search.py",
-        "state.candidates.at(state.order(position))",
-        "state.candidates.at(position)",
+        "strategies/enumeration.py",
+        "self.candidates.at(self.order(position))",
+        "self.candidates.at(position)",
         LAWS_OF_RANDOM_TESTS,
     ),
     Mutant(
         "random search repeats itself",
-        "strategies/random_search.py",
-        "        found = position = number\n",
-        "        found, position = number, number // 2\n",
+        "strategies/enumeration.py",
+        "            found = position = number\n",
+        "            found, position = number, number // 2\n",
         LAWS_OF_RANDOM_TESTS,
     ),
     Mutant(
@@ -172,9 +172,9 @@ STUDY = (
     ),
     Mutant(
         "every proposal has the same generator",
-        "study/driver.py",
-        'rng_for(self.study.settings.seed, "propose", self.next, attempt)',
-        'rng_for(self.study.settings.seed, "propose", attempt)',
+        "study/rules.py",
+        'stream(seed, "propose", number, attempt)',
+        'stream(seed, "propose", attempt)',
         "tests/testing/test_laws.py::test_searches_of_the_laws_are_those_of_the_driver",
     ),
     Mutant(

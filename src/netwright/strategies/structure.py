@@ -69,7 +69,7 @@ def structure_of(graph: Graph) -> Structure:
     >>> structure = structure_of(nasbench201(cell, cells=1))
     >>> sorted(path for path, segments in structure.paths.items() if segments == 3)  # once in each cell
     [(), ('conv1x1',), ('conv3x3', 'conv3x3')]
-    >>> structure.places["stage1.edge23.conv"]
+    >>> structure.places["stage1.0.edge23.conv"]
     'conv1x1'
     """
     live = live_nodes(graph)
