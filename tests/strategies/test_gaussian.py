@@ -34,7 +34,7 @@ def data(number: int, seed: int = 0) -> tuple[list[Matrix], Matrix]:
     return blocks, np.sin(blocks[0][:, 0]) + 0.3 * blocks[1][:, 1] + 0.1 * rng.normal(size=number)
 
 
-def weighed(blocks: list[Matrix]) -> Matrix:
+def side_by_side(blocks: list[Matrix]) -> Matrix:
     return np.hstack([math.sqrt(weight) * block for weight, block in zip(WEIGHTS, blocks, strict=True)])
 
 
@@ -48,8 +48,8 @@ def test_predictions_are_those_of_scikit_learn() -> None:
     queries, _ = data(12, seed=1)
     belief = posterior(HYPER, blocks, values, queries)
     scale = belief.noise / NOISE
-    other = reference(scale).fit(weighed(blocks), values - values.mean())
-    mean, deviation = other.predict(weighed(queries), return_std=True)
+    other = reference(scale).fit(side_by_side(blocks), values - values.mean())
+    mean, deviation = other.predict(side_by_side(queries), return_std=True)
     assert belief.mean == pytest.approx(mean + values.mean())
     assert belief.variance == pytest.approx(deviation**2)
 
@@ -61,11 +61,11 @@ def test_the_scale_is_the_most_likely_one() -> None:
     scale = belief.noise / NOISE
 
     def likelihood(at: float, hyper: Hyperparameters = HYPER) -> float:
-        other = reference(at).fit(weighed(blocks), values - values.mean())
+        other = reference(at).fit(side_by_side(blocks), values - values.mean())
         return float(other.log_marginal_likelihood_value_)
 
     assert likelihood(scale) > max(likelihood(0.97 * scale), likelihood(1.03 * scale))
-    distances = squared_distances(blocks, blocks)
+    distances = [squared_distances(block, block) for block in blocks]
     prior = Hyperparameters.prior(2).logs
     penalty = 0.5 * sum((a - b) ** 2 for a, b in zip(HYPER.logs, prior, strict=True))
     constant = 0.5 * len(values) * (1 + math.log(2 * math.pi))
@@ -77,7 +77,7 @@ def test_fitting_lowers_the_misfit_and_finds_what_matters() -> None:
     blocks = [rng.normal(size=(60, 2)), rng.normal(size=(60, 2))]
     values = np.sin(2 * blocks[0][:, 0])
     hyper = Hyperparameters.prior(2)
-    distances = squared_distances(blocks, blocks)
+    distances = [squared_distances(block, block) for block in blocks]
     for _ in range(4):
         better = fitted(hyper, blocks, values)
         assert misfit(better, distances, values) <= misfit(hyper, distances, values)
@@ -91,12 +91,12 @@ def test_believing_is_to_have_observed_the_mean() -> None:
     queries, _ = data(6, seed=4)
     belief = posterior(HYPER, blocks, values, queries)
     scale = belief.noise / NOISE
-    seen, answers = weighed(blocks), values - values.mean()
+    seen, answers = side_by_side(blocks), values - values.mean()
     for index in (2, 5, 2):
         belief = belief.believing(index)
-        seen = np.vstack([seen, weighed(queries)[index]])
+        seen = np.vstack([seen, side_by_side(queries)[index]])
         answers = np.append(answers, belief.mean[index] - values.mean())
-        mean, deviation = reference(scale).fit(seen, answers).predict(weighed(queries), return_std=True)
+        mean, deviation = reference(scale).fit(seen, answers).predict(side_by_side(queries), return_std=True)
         assert belief.mean == pytest.approx(mean + values.mean())
         assert belief.variance == pytest.approx(deviation**2, rel=1e-6)
 

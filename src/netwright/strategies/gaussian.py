@@ -56,8 +56,7 @@ class Posterior:
     variance: Matrix
     noise: float
     _scale: float
-    _hyper: Hyperparameters
-    _queries: tuple[Matrix, ...]
+    _queries: Matrix
     _whitened: Matrix
 
     def believing(self, index: int) -> Posterior:
@@ -66,44 +65,56 @@ class Posterior:
         This is the kriging believer [Ginsbourger et al. 2010, Alg. 1]. The means stay; the variance shrinks
         around the query.
         """
-        one = tuple(block[index : index + 1] for block in self._queries)
-        prior = kernel(self._hyper, squared_distances(self._queries, one))[:, 0]
+        prior = correlations(self._queries, self._queries[index : index + 1])[:, 0]
         covariance = self._scale * (prior - self._whitened.T @ self._whitened[:, index])
         total = float(self.variance[index]) + self.noise
         variance = np.maximum(self.variance - covariance**2 / total, LEAST * self._scale)
         row = (covariance / math.sqrt(total * self._scale))[None]
         whitened = np.concatenate([self._whitened, row])
-        return Posterior(self.mean, variance, self.noise, self._scale, self._hyper, self._queries, whitened)
+        return Posterior(self.mean, variance, self.noise, self._scale, self._queries, whitened)
 
 
-def squared_distances(first: Sequence[Matrix], second: Sequence[Matrix]) -> list[Matrix]:
-    """``|x_b - x'_b|²`` for every block b: N x M matrices."""
-    return [
-        np.maximum((a**2).sum(1)[:, None] + (b**2).sum(1)[None] - 2 * (a @ b.T), 0.0)
-        for a, b in zip(first, second, strict=True)
-    ]
+def squared_distances(first: Matrix, second: Matrix) -> Matrix:
+    """``|x - x'|²`` for every pair of rows, ``(N, M)``."""
+    distances: Matrix = (first**2).sum(1)[:, None] + (second**2).sum(1)[None] - 2 * (first @ second.T)
+    return np.maximum(distances, 0.0)
 
 
-def kernel(hyper: Hyperparameters, distances: Sequence[Matrix]) -> Matrix:
-    """The correlation of every pair, from the squared distances of each block.
+def matern(squared: Matrix) -> Matrix:
+    """The correlation at squared distances.
 
-    >>> kernel(Hyperparameters((0.0, 0.0)), [np.array([[0.0, 1.0]])]).round(3)
-    array([[1.   , 0.524]])
+    >>> matern(np.array([0.0, 1.0])).round(3)
+    array([1.   , 0.524])
     """
-    total = np.zeros_like(distances[0])
-    for log_weight, squared in zip(hyper.logs[:-1], distances, strict=True):
-        total += math.exp(log_weight) * squared
-    scaled: Matrix = np.sqrt(5 * total)
+    scaled: Matrix = np.sqrt(5 * squared)
     return (1 + scaled + scaled**2 / 3) * np.exp(-scaled)
+
+
+def correlations(first: Matrix, second: Matrix) -> Matrix:
+    """The correlation of every pair of rows, whose blocks are weighed already."""
+    return matern(squared_distances(first, second))
+
+
+def weighed(hyper: Hyperparameters, blocks: Sequence[Matrix]) -> Matrix:
+    """All blocks side by side, each times the root of its weight: ``(N, width of all)``."""
+    return np.hstack([math.exp(0.5 * log) * one for log, one in zip(hyper.logs[:-1], blocks, strict=True)])
 
 
 def misfit(hyper: Hyperparameters, distances: Sequence[Matrix], values: Matrix) -> float:
     """The negative logarithm of marginal likelihood times prior, but for a constant.
 
+    Args:
+        hyper: weights and noise.
+        distances: of every pair, ``(N, N)`` for each block, see ``squared_distances``.
+        values: what was seen, ``(N,)``.
+
     The process's mean is the mean of the values, and its variance the one that makes them most likely.
     """
     number = len(values)
-    correlation = kernel(hyper, distances)
+    total = np.zeros_like(distances[0])
+    for log_weight, squared in zip(hyper.logs[:-1], distances, strict=True):
+        total += math.exp(log_weight) * squared
+    correlation = matern(total)
     correlation[np.diag_indices(number)] += math.exp(hyper.logs[-1])
     lower = np.linalg.cholesky(correlation)
     white = np.linalg.solve(lower, values - values.mean())
@@ -123,7 +134,7 @@ def fitted(hyper: Hyperparameters, blocks: Sequence[Matrix], values: Matrix) -> 
         blocks: the features of what was seen, ``(N, width)`` for each block.
         values: what was seen, ``(N,)``.
     """
-    distances = squared_distances(blocks, blocks)
+    distances = [squared_distances(block, block) for block in blocks]
     least = misfit(hyper, distances, values)
     for step in STEPS:
         for index in range(len(hyper.logs)):
@@ -148,18 +159,18 @@ def posterior(
         values: what was seen, ``(N,)``.
         queries: the features of what is asked for, ``(M, width)`` for each block.
     """
-    correlation = kernel(hyper, squared_distances(blocks, blocks))
+    seen, asked = weighed(hyper, blocks), weighed(hyper, queries)
+    correlation = correlations(seen, seen)
     share = math.exp(hyper.logs[-1])
     correlation[np.diag_indices(len(values))] += share
     inverse = np.linalg.inv(np.linalg.cholesky(correlation))
     centre = values.mean()
     white = inverse @ (values - centre)
-    whitened = inverse @ kernel(hyper, squared_distances(blocks, queries))
+    whitened = inverse @ correlations(seen, asked)
     scale = max(float(white @ white) / len(values), 1e-12)
     variance = scale * np.maximum(1 - (whitened**2).sum(0), LEAST)
-    return Posterior(
-        centre + whitened.T @ white, variance, scale * share, scale, hyper, tuple(queries), whitened
-    )
+    mean = centre + whitened.T @ white
+    return Posterior(mean, variance, scale * share, scale, asked, whitened)
 
 
 def expected_improvement(mean: Matrix, variance: Matrix, best: float) -> Matrix:

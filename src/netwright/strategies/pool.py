@@ -22,6 +22,9 @@ SMALL = 256
 DRAWN, VARIED = 300, 200
 """How many random networks and variations of the best ones are kept; the newest stay."""
 
+EARLY = 100
+"""Trials after which only half as many networks come in with each: the best have been varied by then."""
+
 BEST = 5
 """How many of the best trials are varied; the better one of two is 1 / (1 - GREED) times as likely."""
 
@@ -52,7 +55,8 @@ class Pool:
         objective: what is optimised.
         seed: of the search.
         purpose: tells the random draws of this strategy from those of others.
-        fresh: networks that come in with each trial: random ones, and variations of the best.
+        fresh: networks that come in with each trial, random ones and variations of the best; half as many
+            when there have been ``EARLY`` trials.
         scored: the trials with a score, in the order in which they came.
         seen: the architectures of all trials.
         count: number of trials.
@@ -117,19 +121,19 @@ def grown(pool: Pool, trial: Trial) -> Pool:
     if pool.candidates.upper <= SMALL:
         return pool
     rng = rng_for(pool.seed, "strategy", pool.purpose, pool.count)
-    drawn = (*pool.drawn, *(pool.candidates.sample(rng) for _ in range(pool.fresh[0])))[-DRAWN:]
+    random, variations = pool.fresh if pool.count <= EARLY else (pool.fresh[0] // 2, pool.fresh[1] // 2)
+    drawn = (*pool.drawn, *(pool.candidates.sample(rng) for _ in range(random)))[-DRAWN:]
     pool = replace(pool, drawn=drawn)
-    return replace(pool, varied=(*pool.varied, *_variations(pool, rng))[-VARIED:])
+    return replace(pool, varied=(*pool.varied, *_variations(pool, rng, variations))[-VARIED:])
 
 
-def _variations(pool: Pool, rng: np.random.Generator) -> Iterator[tuple[Architecture, int]]:
+def _variations(pool: Pool, rng: np.random.Generator, wanted: int) -> Iterator[tuple[Architecture, int]]:
     """New variations of the best, each in one decision; the better a trial, the more it is varied."""
     best, budget = pool.best, dict(pool.candidates.limits)
-    if not best:
+    if not best or not wanted:
         return
     known = {architecture for architecture, _ in pool.varied}.union(pool.drawn, pool.seen)
-    wanted = pool.fresh[1]
-    for _ in range(TRIES * pool.fresh[1]):
+    for _ in range(TRIES * wanted):
         parent = best[min(int(rng.geometric(GREED)) - 1, len(best) - 1)]
         child = mutate(pool.space, parent.architecture, rng)
         if child not in known and (not budget or fits(pool.space, child, budget)):
