@@ -15,7 +15,7 @@ def test_what_is_left_out_has_the_documented_default() -> None:
     config = make_config(WHOLE)
     assert (config.space, config.strategy_name, config.lag, config.seed, config.top) == (
         "mobilenet-tiny",
-        "evolution",
+        "auto",
         4,
         0,
         3,

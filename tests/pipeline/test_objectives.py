@@ -25,7 +25,7 @@ from netwright.pipeline.objectives import (
     read_objectives,
 )
 from netwright.space import costs_of, extremes, iterate
-from netwright.strategies import NSGA2, STRATEGIES, Evolution, make_strategy
+from netwright.strategies import NSGA2, STRATEGIES, Auto, make_strategy
 from netwright.study import Finished, History, read_study
 from netwright.trial import Metric, Proposal, Trial, TrialState
 from tests.pipeline.small import SPACE, prepared, search_small, small_config
@@ -102,7 +102,7 @@ class TestNames:
 
 class TestTheStrategy:
     def test_it_follows_from_the_number_of_objectives(self) -> None:
-        assert isinstance(prepared().strategy, Evolution)
+        assert isinstance(prepared().strategy, Auto)
         assert isinstance(prepared(objectives="accuracy,macs").strategy, NSGA2)
         assert prepared(objectives="accuracy,macs").settings.objectives == (ACCURACY, MACS)
 

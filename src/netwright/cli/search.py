@@ -74,7 +74,7 @@ def search(
     ] = None,
     strategy: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="Search strategy [evolution; nsga2 for several objectives]."),
+        typer.Option(metavar="NAME", help="Search strategy [auto; nsga2 for several objectives]."),
     ] = None,
     option: Annotated[
         list[str] | None,

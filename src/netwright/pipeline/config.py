@@ -15,7 +15,7 @@ from netwright.nn.task import CLASSIFICATION
 
 DEFAULT_TRIALS = 16
 
-DEFAULT_STRATEGY = "evolution"
+DEFAULT_STRATEGY = "auto"
 """What searches unless it is said."""
 
 SEVERAL_STRATEGY = "nsga2"
