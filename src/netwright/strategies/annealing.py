@@ -73,7 +73,11 @@ class Annealing:
     * With lag L, up to L - 1 neighbours are of the network where the walk was when they were proposed. They
       are judged, in the order of their numbers, against the network where it is then.
 
-    The defaults suit studies of tens to hundreds of trials: the temperature is halved about every 14.
+    The defaults suit studies of about 100 trials: the temperature is halved about every 14. On NAS-Bench-201,
+    CIFAR-100, 100 trials reach 73.3 % test accuracy with them on average over 40 seeds, and 73.2 % and 73.0 %
+    with a cooling of 0.97 and 0.98, which suits longer studies: after 300 trials on CIFAR-10, where a cold
+    walk stays at the top that it is on, the best validation accuracy with 0.97 is 0.05 below that of the
+    table, 0.08 with 0.95 (50 seeds).
 
     Attributes:
         temperature: T(0), in units of the scale; 0 for a walk that never goes downhill.
