@@ -106,22 +106,22 @@ VARIATION = (
     Mutant(
         "a mutation may change nothing",
         "space/variation.py",
-        "range(len(space.decisions[decision].options)) if o != taken[decision]]",
-        "range(len(space.decisions[decision].options))]",
+        "            option = int(rng.integers(width - 1))\n            option += option >= old\n",
+        "            option = int(rng.integers(width))\n",
         VARIATION_TESTS,
     ),
     Mutant(
         "what becomes active takes its first option",
         "space/variation.py",
-        "option = node.edges[int(rng.integers(len(node.edges)))].option",
-        "option = node.edges[0].option",
+        "kept = open_edges[int(rng.integers(len(open_edges)))].option",
+        "kept = open_edges[0].option",
         VARIATION_TESTS,
     ),
     Mutant(
         "an architecture is its own neighbour",
         "space/variation.py",
-        "            if option != taken[changed]:",
-        "            if option >= 0:",
+        "                if edge.option == old:\n                    continue\n",
+        "",
         VARIATION_TESTS,
     ),
 )

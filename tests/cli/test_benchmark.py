@@ -45,7 +45,9 @@ def test_json(tmp_path: Path, netwright: Netwright) -> None:
 def test_table(tmp_path: Path, netwright: Netwright) -> None:
     given = ("--strategies", "evolution:population=5", "--evaluations", "30", "--seeds", "2")
     text = netwright(*ASKED, *given, "--out", str(tmp_path)).text
-    head, _, *rows, page, numbers = text.splitlines()
+    caption, head, _, *rows, empty, page, numbers = text.splitlines()
+    assert caption.startswith("Each strategy at each checkpoint")
+    assert empty == ""
     assert head.split()[:3] == ["strategy", "evaluations", "test"]
     assert "hypervolume" not in head
     assert [row.split()[:2] for row in rows] == [
@@ -54,8 +56,26 @@ def test_table(tmp_path: Path, netwright: Netwright) -> None:
     ]
     assert page.split() == ["curves", str(tmp_path / "index.html")]
     assert str(tmp_path / "table.csv") in numbers
-    for name in ("index.html", "table.csv", "curves.csv", "runs.jsonl", "settings.json"):
+    for name in ("index.html", "table.csv", "comparisons.csv", "curves.csv", "runs.jsonl", "settings.json"):
         assert (tmp_path / name).stat().st_size > 0
+
+
+@pytest.mark.usefixtures("tables")
+def test_comparisons(tmp_path: Path, netwright: Netwright) -> None:
+    given = ("--strategies", "random,local", "--evaluations", "100", "--seeds", "30", "--out", str(tmp_path))
+    text = netwright(*ASKED, *given).text
+    assert "Regret against random, seed by seed" in text
+    assert netwright(*ASKED, *given, "--against", "random").text == text
+    assert [line.split()[-1] for line in text.splitlines() if line.startswith("local")][-1] == "better"
+    found = netwright(*ASKED, *given, "--against", "local", "--json").json["comparisons"]
+    assert [(one["strategy"], one["against"], one["evaluations"]) for one in found] == [
+        *(("random", "local", 25), ("random", "local", 50), ("random", "local", 100)),
+    ]
+    assert found[-1]["difference"] > 0
+    assert found[-1]["p"] <= found[-1]["p_holm"] < 0.05
+    assert found[-1]["verdict"] == "worse"
+    message = "--against: expected one of the strategies (random, local), got 'auto'"
+    assert netwright(*ASKED, *given, "--against", "auto").error.startswith(message)
 
 
 @pytest.mark.usefixtures("tables")

@@ -6,11 +6,15 @@ import csv
 import json
 import math
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import permutation_test
 
 from netwright.errors import BudgetError, ConfigError, DataError, StudyError
 from netwright.pipeline.benchmark import (
@@ -21,6 +25,7 @@ from netwright.pipeline.benchmark import (
     benchmark,
     read_contestants,
 )
+from netwright.pipeline.benchmark.paired import holm, paired, randomisation_test
 from netwright.pipeline.benchmark.runs import RUNS, SETTINGS, Record, Run, run_once
 from netwright.pipeline.benchmark.settings import open_arena, read_milliseconds
 from netwright.pipeline.benchmark.summary import summarise
@@ -214,6 +219,62 @@ def test_strategies_for_several_objectives_get_them(own: BenchmarkSettings) -> N
     }
 
 
+# ------------------------------------------------------------------------------------- paired comparisons
+
+
+@given(st.lists(st.integers(-3, 8), min_size=1, max_size=10))
+def test_all_sign_changes_of_a_few_pairs(whole: list[int]) -> None:
+    """Few pairs have few sign changes: the share of them is the exact p-value."""
+    differences = np.array(whole) / 7
+    sums = [abs(int(np.dot(signs, whole))) for signs in product((-1, 1), repeat=len(whole))]
+    exact = sum(one >= abs(sum(whole)) for one in sums) / len(sums)
+    # 9,999 draws are within 5 standard errors in all but one case of two millions.
+    assert randomisation_test(differences) == pytest.approx(exact, abs=5 * math.sqrt(0.25 / 9999) + 1e-4)
+    assert randomisation_test(-differences) == randomisation_test(differences)
+
+
+def test_the_test_agrees_with_scipy() -> None:
+    differences = np.random.default_rng(3).normal(0.2, 1.0, 200)
+    theirs = permutation_test(
+        (differences,), np.mean, permutation_type="samples", n_resamples=9999, vectorized=True
+    ).pvalue
+    assert randomisation_test(differences) == pytest.approx(theirs, rel=0.2, abs=0.003)
+
+
+def test_false_alarms_are_as_rare_as_they_should_be() -> None:
+    rng = np.random.default_rng(0)
+    p_values = [randomisation_test(rng.exponential(size=30) - rng.exponential(size=30)) for _ in range(400)]
+    below = sum(p < 0.05 for p in p_values)
+    assert 5 < below < 40  # 20 are expected, 4.4 is the standard deviation
+
+
+def test_holm_by_hand() -> None:
+    """Ordered 0.001, 0.01, 0.04, 0.3 are multiplied by 4, 3, 2, 1."""
+    assert holm([0.3, 0.001, 0.04, 0.01]) == pytest.approx([0.3, 0.004, 0.08, 0.03])
+    assert holm([0.6, 0.5]) == [1.0, 1.0]
+    assert holm([]) == []
+
+
+def test_pairs_of_which_one_has_no_result_are_left_out() -> None:
+    ours = np.array([[np.nan, 1.0], [2.0, 1.0], [3.0, 1.0]])
+    theirs = np.array([[1.0, 1.0], [1.0, 1.0], [1.0, np.nan]])
+    first, second = paired({"a": theirs, "b": ours}, (25, 50), "a")
+    assert (first.strategy, first.against, first.evaluations, first.pairs) == ("b", "a", 25, 2)
+    assert first.difference == pytest.approx(1.5)
+    assert first.standard_error == pytest.approx(0.5)
+    assert (second.pairs, second.difference, second.p_holm, second.verdict) == (2, 0.0, 1.0, "")
+    (none,) = paired({"a": ours[:1, :1], "b": ours[:1, :1]}, (25,), "a")
+    assert (none.pairs, none.difference, none.standard_error, none.p) == (0, None, None, 1.0)
+
+
+def test_better_and_worse() -> None:
+    rng = np.random.default_rng(0)
+    middle = rng.random((30, 1)) + 1
+    compared = paired({"middle": middle, "low": middle / 2, "high": 2 * middle}, (25,), "middle")
+    assert [one.verdict for one in compared] == ["better", "worse"]
+    assert all(one.p_holm == pytest.approx(2e-4) for one in compared)
+
+
 # --------------------------------------------------------------------------------------- files and resume
 
 
@@ -227,6 +288,13 @@ def test_files(own: BenchmarkSettings, tmp_path: Path) -> None:
         assert float(written["mean_test"]) == row.mean_test
         assert float(written["regret_50"]) == row.regret_quantiles[2]
         assert written["hypervolume"] == ""
+    with (tmp_path / "comparisons.csv").open(encoding="utf-8", newline="") as file:
+        compared = list(csv.DictReader(file))
+    assert len(compared) == len(result.comparisons) == 3
+    for line, one in zip(compared, result.comparisons, strict=True):
+        assert (line["strategy"], line["against"]) == ("evolution:population=5", "random")
+        assert float(line["p_holm"]) == one.p_holm
+        assert int(line["pairs"]) == 4
     with (tmp_path / "curves.csv").open(encoding="utf-8", newline="") as file:
         curves = list(csv.DictReader(file))
     assert len(curves) == 2 * 60

@@ -6,7 +6,14 @@ import re
 
 import pytest
 
-from netwright.report.regret import BandCurve, ComparisonPage, CurveFigure, curve_figure, render_comparison
+from netwright.report.regret import (
+    BandCurve,
+    ComparisonPage,
+    CurveFigure,
+    ResultTable,
+    curve_figure,
+    render_comparison,
+)
 
 HOSTILE = "<script>alert(1)</script> & 'co"
 
@@ -50,8 +57,10 @@ def page() -> str:
             "nasbench201, cifar100",
             ("15,625 architectures", HOSTILE),
             (figure(),),
-            ("strategy", "test"),
-            ((HOSTILE, "73.51"), ("local", "")),
+            (
+                ResultTable("Results", ("strategy", "test"), ((HOSTILE, "73.51"), ("local", ""))),
+                ResultTable(HOSTILE, ("strategy", "p"), (("local", "0.5"),)),
+            ),
             ("A note.",),
         )
     )
@@ -62,6 +71,6 @@ def test_the_page_is_safe_and_whole(page: str) -> None:
     assert "<script>alert" not in head + body
     (spec,) = re.findall(r'<script type="application/json" id="spec-regret">(.*?)</script>', page, re.DOTALL)
     assert len(json.loads(spec)["data"]) == 24
-    assert page.count("<tr>") == 3
+    assert page.count("<tr>") == 5
     assert "73.51" in page
     assert "A note." in page

@@ -152,10 +152,14 @@ class TestSpaces(ExpressionSpaceLaws):
         return compiled
 
 
+LATE = {"optuna-gp": {"initial": 28}}
+"""Options with which strategies that take a part of a second for a proposal model only the last few."""
+
+
 class TestStrategies(StrategyLaws):
     @pytest.fixture(params=[name for name in STRATEGIES if name != "cmaes"])
     def strategy(self, request: pytest.FixtureRequest) -> Strategy:
-        return make_strategy(request.param)
+        return make_strategy(request.param, **LATE.get(request.param, {}))
 
 
 @pytest.mark.parametrize("name", STRATEGIES)

@@ -37,6 +37,10 @@ def benchmark(
             metavar="LIST", help="Strategies, each perhaps with options: random,evolution:population=20."
         ),
     ] = "random,local,evolution",
+    against: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Strategy that the others are compared with [the first]."),
+    ] = None,
     evaluations: Annotated[int, typer.Option(help="Evaluations of a run.")] = 300,
     seeds: Annotated[int, typer.Option(help="Runs of each strategy.")] = 200,
     workers: Annotated[int | None, typer.Option(help="Processes [cores].")] = None,
@@ -84,8 +88,8 @@ def benchmark(
 ) -> None:
     """Compare search strategies on a table of measured architectures.
 
-    Writes table.csv, curves.csv and index.html. The same command again continues one that was stopped; more
-    seeds or strategies may join the same folder.
+    Writes table.csv, comparisons.csv, curves.csv and index.html. The same command again continues one that
+    was stopped; more seeds or strategies may join the same folder.
     """
     if table is None or out is None:
         raise ConfigError(f"benchmark: --{'table' if table is None else 'out'} is missing; give it")
@@ -120,6 +124,7 @@ def benchmark(
                 seeds,
                 out,
                 workers=workers if workers is not None else os.cpu_count() or 1,
+                against=against,
                 on_progress=watcher,
             )
     except KeyboardInterrupt:
@@ -143,18 +148,21 @@ def _as_json(settings: BenchmarkSettings, result: BenchmarkResult) -> dict[str, 
         "table": settings.table,
         "dataset": settings.dataset,
         "rows": [row.to_dict() for row in result.rows],
+        "comparisons": [one.to_dict() for one in result.comparisons],
     }
 
 
 def _print(result: BenchmarkResult, out: Path) -> None:
-    from netwright.pipeline.benchmark.page import HEADERS, cells
+    from netwright.pipeline.benchmark.page import tables
 
-    rows = [cells(row) for row in result.rows]
-    shown = [at for at in range(len(HEADERS)) if any(row[at] for row in rows)]
-    columns = [Column(HEADERS[at], right=at > 0) for at in shown]
-    print_table(columns, [[row[at] for at in shown] for row in rows])
+    for table in tables(result):
+        columns = [Column(header, right=at > 0) for at, header in enumerate(table.headers)]
+        print_line(f"{table.caption}:")
+        print_table(columns, table.rows)
+        print_line()
     print_line(f"curves   {out / 'index.html'}")
-    print_line(f"numbers  {out / 'table.csv'}, {out / 'curves.csv'}")
+    numbers = (str(out / name) for name in ("table.csv", "comparisons.csv", "curves.csv"))
+    print_line(f"numbers  {', '.join(numbers)}")
 
 
 class _Watcher:

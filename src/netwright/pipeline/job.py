@@ -82,7 +82,7 @@ class Job:
         budget: the limits.
         size: number of architectures of the space.
         fitting: how many of them fit.
-        ranges: smallest and largest of each cost in the whole space, where they can be known.
+        ranges: smallest and largest of each cost in the whole space; None where they cannot be known.
         objectives: what is optimised, the score of the task first.
         strategy: what proposes.
         recipe: the full training.
@@ -98,7 +98,7 @@ class Job:
     budget: Budget
     size: int
     fitting: Count
-    ranges: Mapping[str, Extremes]
+    ranges: Mapping[str, Extremes | None]
     objectives: Objectives
     strategy: Strategy
     recipe: Recipe

@@ -104,7 +104,7 @@ class Box:
     basis: Mapping[str, str]
 
 
-def box_of(history: History, budget: Mapping[str, int], ranges: Mapping[str, Extremes]) -> Box:
+def box_of(history: History, budget: Mapping[str, int], ranges: Mapping[str, Extremes | None]) -> Box:
     """The box that the hypervolume of a history is a share of.
 
     It is the same for every search of a space within a budget, so that searches can be compared: the
@@ -115,7 +115,7 @@ def box_of(history: History, budget: Mapping[str, int], ranges: Mapping[str, Ext
     Args:
         history: the trials.
         budget: limits by cost.
-        ranges: extremes of the costs in the whole space, where they are known.
+        ranges: extremes of the costs in the whole space; None where they cannot be known.
     """
     reference: dict[str, float] = {}
     basis: dict[str, str] = {}
@@ -125,8 +125,8 @@ def box_of(history: History, budget: Mapping[str, int], ranges: Mapping[str, Ext
             reference[name], basis[name] = 0.0, "zero"
             continue
         bounds: dict[float, str] = {budget[name]: "the limit"} if name in budget else {}
-        if name in ranges:
-            bounds.setdefault(ranges[name].largest.value, "the largest in the space")
+        if (known := ranges.get(name)) is not None:
+            bounds.setdefault(known.largest.value, "the largest in the space")
         if not bounds:
             largest = max(value_of(trial, objective) for trial in history.completed)
             bounds = {largest: "the largest among the trials"}

@@ -63,6 +63,21 @@ class CurveFigure:
 
 
 @dataclass(frozen=True, slots=True)
+class ResultTable:
+    """A table of results.
+
+    Attributes:
+        caption: what it shows.
+        headers: of the columns; those after the first stand above numbers.
+        rows: cells as text.
+    """
+
+    caption: str
+    headers: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class ComparisonPage:
     """What the page shows.
 
@@ -70,16 +85,14 @@ class ComparisonPage:
         title: heading.
         facts: a few words each about what was compared.
         figures: the curves.
-        headers: of the table; those after the first stand above numbers.
-        rows: cells as text.
-        notes: sentences below the table.
+        tables: of results.
+        notes: sentences below the tables.
     """
 
     title: str
     facts: tuple[str, ...]
     figures: tuple[CurveFigure, ...]
-    headers: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
+    tables: tuple[ResultTable, ...]
     notes: tuple[str, ...]
 
 

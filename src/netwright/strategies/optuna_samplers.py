@@ -5,25 +5,22 @@ the sampler, as a category, so that decisions that are not active are never aske
 afresh for every proposal, with a seed from the proposal's generator, and sees the trials so far through a
 study in memory, see ``netwright.strategies.optuna_study``.
 
-Samplers know no budget. If the network does not fit, the sampler is asked again, ``ASKED`` times in all; then
-a network is drawn uniformly from what fits. What does not fit is not evaluated, and not learned from.
+Samplers know no budget, nor that in a trellis a level may be out of reach. Where no network that fits has the
+option that a sampler chooses, one of the options with which some network does is drawn instead. What does not
+fit is not evaluated, and not learned from.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Literal
 
 import numpy as np
 
 from netwright.space import Architecture, ExpressionSpace, FittingArchitectures
-from netwright.space.counting import architecture_of, counting_diagram
-from netwright.strategies.candidates import candidates_in, check_count, fits
+from netwright.strategies.candidates import candidates_in, check_count
 from netwright.trial import Metric, Objectives, Proposal, Trial, score_of, single_objective
-
-ASKED = 20
-"""How often a sampler is asked for a network that fits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,36 +61,26 @@ def _update(state: SamplerState, trial: Trial) -> SamplerState:
 def _propose(
     sampler: Literal["tpe", "gp"], startup: int, state: SamplerState, rng: np.random.Generator, number: int
 ) -> Proposal:
-    if state.scores >= startup:
-        budget = dict(state.candidates.limits)
-        for _ in range(ASKED):
-            architecture = _asked(sampler, startup, state, rng)
-            if not budget or fits(state.space, architecture, budget):
-                return Proposal(number, architecture)
-    return Proposal(number, state.candidates.sample(rng))
+    architecture = _asked(sampler, startup, state, rng) if state.scores >= startup else None
+    return Proposal(number, state.candidates.sample(rng) if architecture is None else architecture)
 
 
 def _asked(
     sampler: Literal["tpe", "gp"], startup: int, state: SamplerState, rng: np.random.Generator
-) -> Architecture:
+) -> Architecture | None:
+    """What a sampler chooses, decision by decision along the network, made to fit."""
     from netwright.strategies import optuna_study
 
     make = optuna_study.tpe if sampler == "tpe" else optuna_study.gaussian_process
     trial = optuna_study.asked(state.trials, make(int(rng.integers(2**31)), startup))
-    diagram, options = counting_diagram(state.space), optuna_study.options_of(state.space)
-    path: list[tuple[int, int]] = []
-    index = diagram.root
-    while (node := diagram.nodes[index]).decision >= 0:
-        name = state.space.decisions[node.decision].name
-        value = optuna_study.suggest(trial, name, options[name])
-        children = {edge.option: edge.child for edge in node.edges}
-        option = options[name].index(value)
-        if option not in children:
-            # In a trellis a level may be out of reach; samplers do not know what goes together.
-            option = node.edges[int(rng.integers(len(node.edges)))].option
-        path.append((node.decision, option))
-        index = children[option]
-    return architecture_of(state.space, path)
+    options, decisions = optuna_study.options_of(state.space), state.space.decisions
+
+    def choose(decision: int, open_options: Sequence[int]) -> int:
+        name = decisions[decision].name
+        chosen = options[name].index(optuna_study.suggest(trial, name, options[name]))
+        return chosen if chosen in open_options else open_options[int(rng.integers(len(open_options)))]
+
+    return state.candidates.draw(choose)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +125,7 @@ class TPE:
         return _update(state, trial)
 
     def propose(self, state: SamplerState, rng: np.random.Generator, number: int) -> Proposal:
-        """The sampler's next network that fits.
+        """The sampler's next network, made to fit.
 
         Raises:
             BudgetError: if a random network is needed and practically nothing fits.
@@ -152,7 +139,8 @@ class OptunaGP:
 
     It models the decisions that all trials so far have in common; those that some network lacks are drawn at
     random, as Optuna does with conditional parameters. The first ``initial`` networks are drawn uniformly
-    from what fits.
+    from what fits; so is one in place of a network that is known already, for to ask again after the same
+    trials is slow and mostly gives the same answer.
 
     Attributes:
         initial: random networks before the sampler is asked, at least 1.
@@ -189,9 +177,13 @@ class OptunaGP:
         return _update(state, trial)
 
     def propose(self, state: SamplerState, rng: np.random.Generator, number: int) -> Proposal:
-        """The sampler's next network that fits.
+        """The sampler's next network, made to fit.
 
         Raises:
             BudgetError: if a random network is needed and practically nothing fits.
         """
-        return _propose("gp", self.initial, state, rng, number)
+        proposal = _propose("gp", self.initial, state, rng, number)
+        choices = dict(proposal.architecture.choices)
+        if all(trial.params != choices for trial in state.trials):
+            return proposal
+        return Proposal(number, state.candidates.sample(rng))

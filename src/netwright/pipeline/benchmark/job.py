@@ -45,6 +45,7 @@ def benchmark(
     out: Path,
     *,
     workers: int = 1,
+    against: str | None = None,
     on_progress: Callable[[BenchmarkProgress], None] | None = None,
 ) -> BenchmarkResult:
     """Compare strategies on a table.
@@ -57,8 +58,9 @@ def benchmark(
         settings: on what and by what rules.
         contestants: the strategies.
         seeds: number of runs of each; their seeds are 0, 1, 2 ..., the same for all strategies.
-        out: folder for ``runs.jsonl``, ``table.csv``, ``curves.csv`` and ``index.html``.
+        out: folder for ``runs.jsonl``, ``table.csv``, ``comparisons.csv``, ``curves.csv`` and ``index.html``.
         workers: processes.
+        against: the strategy that the others are compared with, as it is labelled; by default the first.
         on_progress: called after every run.
 
     Raises:
@@ -70,6 +72,10 @@ def benchmark(
     for name, value in (("seeds", seeds), ("workers", workers)):
         if value < 1:
             raise ConfigError(f"--{name}: expected at least 1, got {value}")
+    if against is not None and against not in labels(contestants):
+        raise ConfigError(
+            f"--against: expected one of the strategies ({', '.join(labels(contestants))}), got {against!r}"
+        )
     arena = open_arena(settings)
     record = Record(out, arena.fingerprint())
     with DriverLock(out / LOCK):
@@ -83,7 +89,7 @@ def benchmark(
                 record.add(run)
                 tell(BenchmarkProgress(done, len(wanted), kept))
         mine = {label: [record.runs[label, seed] for seed in range(seeds)] for label in labels(contestants)}
-        result = summarise(arena, mine)
+        result = summarise(arena, mine, against)
         write_files(out, arena, result)
     return result
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from netwright.pipeline.benchmark.paired import SIGNIFICANT, Comparison
 from netwright.pipeline.benchmark.settings import Arena
 from netwright.pipeline.benchmark.summary import Band, BenchmarkResult, Course, Row
-from netwright.report.regret import BandCurve, ComparisonPage, CurveFigure, render_comparison
+from netwright.report.regret import BandCurve, ComparisonPage, CurveFigure, ResultTable, render_comparison
 
 
 def page(arena: Arena, result: BenchmarkResult) -> str:
@@ -53,8 +54,7 @@ def page(arena: Arena, result: BenchmarkResult) -> str:
             f"{table.name}{', ' + table.dataset if table.dataset else ''}",
             tuple(facts),
             tuple(figure for figure in figures if figure.curves),
-            HEADERS,
-            tuple(cells(row) for row in result.rows),
+            tables(result),
             (
                 "Bands are 95 % confidence intervals of the mean over the seeds. A run would choose the "
                 f"architecture with the best {objective} that it was told. {known}",
@@ -64,7 +64,7 @@ def page(arena: Arena, result: BenchmarkResult) -> str:
     )
 
 
-HEADERS = (
+_HEADERS = (
     "strategy",
     "evaluations",
     "test",
@@ -76,11 +76,34 @@ HEADERS = (
     "ms a proposal",
     "hypervolume",
 )
-"""Of the table of results."""
 
 
-def cells(row: Row) -> tuple[str, ...]:
-    """A row of results as text."""
+def tables(result: BenchmarkResult) -> tuple[ResultTable, ...]:
+    """The numbers as text: the strategies, and where there are several how they compare."""
+    rows = tuple(_cells(row) for row in result.rows)
+    shown = [at for at in range(len(_HEADERS)) if any(row[at] for row in rows)]
+    found = [
+        ResultTable(
+            "Each strategy at each checkpoint; ± is one standard error",
+            tuple(_HEADERS[at] for at in shown),
+            tuple(tuple(row[at] for at in shown) for row in rows),
+        )
+    ]
+    if result.comparisons:
+        against = result.comparisons[0].against
+        found.append(
+            ResultTable(
+                f"Regret against {against}, seed by seed: p of the paired randomisation test, two-sided, "
+                f"after Holm's correction for all {len(result.comparisons)} rows; a verdict where it is "
+                f"below {SIGNIFICANT:g}",
+                ("strategy", "evaluations", "seeds", "difference", "±", "p", f"than {against}"),
+                tuple(_compared(one) for one in result.comparisons),
+            )
+        )
+    return tuple(found)
+
+
+def _cells(row: Row) -> tuple[str, ...]:
     median = row.regret_quantiles[2]
     return (
         row.strategy,
@@ -93,6 +116,18 @@ def cells(row: Row) -> tuple[str, ...]:
         f"{100 * row.found_optimum:.0f} %",
         f"{row.milliseconds_per_proposal:.3g}",
         _number(row.hypervolume, 4),
+    )
+
+
+def _compared(one: Comparison) -> tuple[str, ...]:
+    return (
+        one.strategy,
+        f"{one.evaluations:g}",
+        str(one.pairs),
+        "" if one.difference is None else f"{one.difference:+.3f}",
+        _number(one.standard_error, 3),
+        f"{one.p_holm:.3g}",
+        one.verdict,
     )
 
 

@@ -1,4 +1,4 @@
-"""From runs to numbers: means, errors, quantiles at the checkpoints, and curves with confidence bands."""
+"""From runs to numbers: means, errors, quantiles at the checkpoints, comparisons, and curves with bands."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from netwright.errors import StudyError
+from netwright.pipeline.benchmark.paired import Comparison, paired
 from netwright.pipeline.benchmark.runs import Run, Step, write_whole
 from netwright.pipeline.benchmark.settings import Arena, final_metric
 
@@ -118,18 +119,21 @@ class BenchmarkResult:
     Attributes:
         rows: a row for each strategy and checkpoint.
         courses: the curves, one for each strategy.
+        comparisons: each strategy against one of them, at each checkpoint.
     """
 
     rows: tuple[Row, ...]
     courses: tuple[Course, ...]
+    comparisons: tuple[Comparison, ...]
 
 
-def summarise(arena: Arena, runs: Mapping[str, Sequence[Run]]) -> BenchmarkResult:
+def summarise(arena: Arena, runs: Mapping[str, Sequence[Run]], against: str | None = None) -> BenchmarkResult:
     """Work out the numbers.
 
     Args:
         arena: the table and the rules.
-        runs: of each strategy, by label.
+        runs: of each strategy, by label; of the same seeds in the same order.
+        against: label of the strategy that the others are compared with; by default the first.
     """
     measures = _Measures(arena)
     rows: list[Row] = []
@@ -137,7 +141,10 @@ def summarise(arena: Arena, runs: Mapping[str, Sequence[Run]]) -> BenchmarkResul
     for label, mine in runs.items():
         rows += _rows(arena, measures, label, mine)
         courses.append(_course(arena, measures, label, mine))
-    return BenchmarkResult(tuple(rows), tuple(courses))
+    x = [point * arena.unit for point in arena.checkpoints]
+    regrets = {label: _matrix(arena, mine, x, measures.regret) for label, mine in runs.items()}
+    comparisons = paired(regrets, arena.checkpoints, against or next(iter(runs)))
+    return BenchmarkResult(tuple(rows), tuple(courses), comparisons)
 
 
 class _Measures:
@@ -293,7 +300,7 @@ def _band(values: Numbers) -> Band:
 
 
 def write_files(out: Path, arena: Arena, result: BenchmarkResult) -> None:
-    """Write ``table.csv``, ``curves.csv`` and ``index.html`` into a folder.
+    """Write ``table.csv``, ``comparisons.csv``, ``curves.csv`` and ``index.html`` into a folder.
 
     Raises:
         StudyError: if one cannot be written.
@@ -301,8 +308,11 @@ def write_files(out: Path, arena: Arena, result: BenchmarkResult) -> None:
     from netwright.pipeline.benchmark.page import page
 
     rows = [row.to_dict() for row in result.rows]
+    compared = [one.to_dict() for one in result.comparisons]
+    header = [*(field.name for field in fields(Comparison)), "verdict"]
     try:
         write_whole(out / "table.csv", _csv(list(rows[0]), [list(row.values()) for row in rows]))
+        write_whole(out / "comparisons.csv", _csv(header, [list(one.values()) for one in compared]))
         write_whole(out / "curves.csv", _curves(arena, result))
         write_whole(out / "index.html", page(arena, result))
     except OSError as error:
