@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import optuna
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from optuna._hypervolume import compute_hypervolume
 from optuna.trial import create_trial
@@ -155,7 +155,8 @@ def test_shares_of_the_box() -> None:
     assert hypervolume(shares, (0, 0)) == 0.25
 
 
-@given(points_of(st.floats(0, 1), most=15), st.integers(1, 6))
+@given(points_of(st.floats(0, 1, width=32), most=15), st.integers(1, 6))
+@example([(0.0,), (1.0,), (5.6e-175,)], 3)
 def test_spread_points_are_the_farthest(points: Points, count: int) -> None:
     if not points:
         return

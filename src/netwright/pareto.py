@@ -136,11 +136,17 @@ def spread_over(points: Sequence[Point], count: int, first: int) -> list[int]:
     span = scores.max(axis=0) - scores.min(axis=0)
     scaled = (scores - scores.min(axis=0)) / np.where(span > 0, span, 1)
     chosen = [first]
-    nearest = np.linalg.norm(scaled - scaled[first], axis=1)
+    nearest = _distances(scaled, first)
     while len(chosen) < count and nearest.max() > 0:
         chosen.append(int(nearest.argmax()))
-        nearest = np.minimum(nearest, np.linalg.norm(scaled - scaled[chosen[-1]], axis=1))
+        nearest = np.minimum(nearest, _distances(scaled, chosen[-1]))
     return chosen
+
+
+def _distances(points: npt.NDArray[np.float64], index: int) -> npt.NDArray[np.float64]:
+    """Of all points from one. The root of a sum of squares would be 0 where points differ by 1e-200."""
+    distances: npt.NDArray[np.float64] = np.hypot.reduce(points - points[index], axis=1)
+    return distances
 
 
 def hypervolume(points: Sequence[Point], reference: Point) -> float:

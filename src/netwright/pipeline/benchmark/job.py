@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+from threadpoolctl import threadpool_limits
+
 from netwright.errors import ConfigError, StudyError
 from netwright.pipeline.benchmark.runs import Record, Run, run_once
 from netwright.pipeline.benchmark.settings import Arena, BenchmarkSettings, Contestant, labels, open_arena
@@ -21,6 +23,9 @@ from netwright.study.locks import DriverLock
 LOCK = "driver.lock"
 _AHEAD = 4
 """Runs for each worker that wait in its queue."""
+
+_THREADS = 1
+"""Of linear algebra in a run: more would be slower, and the last digits would depend on their number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +106,8 @@ def _ignore(progress: BenchmarkProgress) -> None:
 def _runs(arena: Arena, pairs: Sequence[tuple[Contestant, int]], workers: int) -> Generator[Run, None, None]:
     if workers == 1 or len(pairs) <= 1:
         for contestant, seed in pairs:
-            yield run_once(arena, contestant, seed)
+            with threadpool_limits(_THREADS):
+                yield run_once(arena, contestant, seed)
         return
     # Processes that are begun afresh: a fork of a process with threads may hang.
     pool = ProcessPoolExecutor(
@@ -138,6 +144,7 @@ def _begin(settings: BenchmarkSettings) -> None:
     # Ctrl-C reaches all processes of a terminal; the first one ends the others in good order.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _opened(settings)
+    threadpool_limits(_THREADS)
 
 
 def _run(settings: BenchmarkSettings, contestant: Contestant, seed: int) -> Run:
