@@ -2,12 +2,12 @@
 
     NETWRIGHT_TABLES=/path/to/tables python benchmarks/auto.py --out FOLDER [--seeds 200] [--model-seeds 40]
 
-Runs ``netwright benchmark`` as a user would, twice for each data set: cheap strategies with all seeds, those that
-fit a model with fewer. Every strategy is compared with ``auto`` on the same seeds by a paired randomisation test
-after 25, 50, 100 and 300 evaluations, and Holm's correction is for all of these at once. Writes
-``results/auto.json`` and exits with 1 if a strategy is significantly better, or ``auto`` misses a bar of its own.
-Stopped, the same command continues. Optuna's Gaussian process takes a second for a proposal: it gets fewer seeds
-and evaluations (``--slow-seeds``, ``--slow-evaluations``).
+Runs ``netwright benchmark`` as a user would, for each data set: cheap strategies with all seeds, those that
+fit a model with fewer. Every strategy is compared with ``auto`` on the same seeds by a paired randomisation
+test after 25, 50, 100 and 300 evaluations, and Holm's correction is for all of these at once. Writes
+``results/auto.json`` and exits with 1 if a strategy is significantly better, or ``auto`` misses a bar.
+Stopped, the same command continues. Optuna's Gaussian process takes a part of a second for a proposal: it
+gets fewer seeds and evaluations (``--slow-seeds``, ``--slow-evaluations``).
 """
 
 from __future__ import annotations
