@@ -157,6 +157,55 @@ STRATEGIES = (
         "costs[metric] < limit for",
         "tests/strategies/test_candidates.py",
     ),
+    Mutant(
+        "expected improvement forgets what is certain",
+        "strategies/gaussian.py",
+        "deviation * (z * below + density)",
+        "deviation * density",
+        "tests/strategies/test_gaussian.py",
+    ),
+    Mutant(
+        "what was believed is as uncertain as before",
+        "strategies/gaussian.py",
+        "self.variance - covariance**2 / total",
+        "self.variance",
+        "tests/strategies/test_gaussian.py",
+    ),
+    Mutant(
+        "annealing walks downhill as easily as uphill",
+        "strategies/annealing.py",
+        "chance < math.exp(gain / temperature)",
+        "chance < math.exp(-gain / temperature)",
+        "tests/strategies/test_annealing.py",
+    ),
+    Mutant(
+        "asha promotes one more than its share",
+        "strategies/asha.py",
+        "len(ladder[level].entries) // self.eta)",
+        "len(ladder[level].entries) // self.eta + 1)",
+        "tests/strategies/test_schedules.py",
+    ),
+    Mutant(
+        "a difference between strategies is tested in one direction",
+        "pipeline/benchmark/paired.py",
+        "np.count_nonzero(np.abs(signs @ size) >= observed)",
+        "np.count_nonzero(signs @ size >= observed)",
+        "tests/pipeline/test_benchmark.py -k few_pairs",
+    ),
+    Mutant(
+        "corrected p-values may fall below smaller ones",
+        "pipeline/benchmark/paired.py",
+        "largest = max(largest, min(",
+        "largest = max(0.0, min(",
+        "tests/pipeline/test_benchmark.py -k holm",
+    ),
+    Mutant(
+        "known results are charged again",
+        "study/in_memory.py",
+        "if again and self._known_is_free:",
+        "if again and not self._known_is_free:",
+        "tests/study/test_in_memory.py",
+    ),
 )
 
 DEVICES = (
@@ -217,7 +266,7 @@ STUDY = (
         "study/rules.py",
         'stream(seed, "propose", number, attempt)',
         'stream(seed, "propose", attempt)',
-        "tests/testing/test_laws.py::test_searches_of_the_laws_are_those_of_the_driver",
+        "tests/study/test_rules.py",
     ),
     Mutant(
         "the best trial is always the largest",
