@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from netwright.space import Architecture, count, extremes, size, unrank
 from netwright.spaces import mobilenet_tiny
 from netwright.spaces.catalog import SPACES, make_space
 from tests.cli.runner import Netwright
+from tests.conftest import ROOT
 
 SPACE = mobilenet_tiny((1, 8, 8), 10)
 ASKED = ("mobilenet-tiny", "--input", "1x8x8")
@@ -44,6 +46,16 @@ def test_size(netwright: Netwright) -> None:
     assert found == {**HEAD, "budget": {}, "size": size(SPACE), "decisions": len(SPACE.decisions)}
     assert sum(dimensions.values()) == len(SPACE.decisions)
     assert f"{size(SPACE):,} (about " in netwright("space", "size", *ASKED).text
+
+
+def test_sizes_of_the_documentation(netwright: Netwright) -> None:
+    """Each row is a command and what it prints; tests/spaces has the sizes from the papers."""
+    text = (ROOT / "docs" / "spaces.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `([^`]+)` \| ([\d,]+) \|", text, re.MULTILINE)
+    assert len(rows) == 13
+    for arguments, expected in rows:
+        found = netwright("space", "size", *arguments.split(), "--json").json
+        assert found["size"] == int(expected.replace(",", "")), arguments
 
 
 def test_input_and_classes_make_another_space(netwright: Netwright) -> None:

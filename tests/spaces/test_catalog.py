@@ -11,6 +11,7 @@ import pytest
 from netwright.errors import ConfigError, SpaceError
 from netwright.ir.cost import COSTS, cost
 from netwright.ir.ops import Conv, Pool
+from netwright.models import Parameter
 from netwright.seeding import rng_for
 from netwright.space import ExpressionSpace, costs_of, extremes, mutate, sample, size
 from netwright.spaces import mobilenet_tiny
@@ -106,6 +107,10 @@ VALUES: dict[str, object] = {"blocks": 3, "layers": 6, "stride": 1, "cells": 4, 
 KINDS: dict[type, object] = {int: 64, float: 0.75}
 
 
+def values_of(parameter: Parameter) -> list[object]:
+    return [True, False] if parameter.kind is bool else [VALUES.get(parameter.name, KINDS[parameter.kind])]
+
+
 @pytest.mark.parametrize("name", SPACES)
 def test_every_space_has_data_of_its_own(name: str) -> None:
     entry = SPACES[name]
@@ -121,7 +126,7 @@ def test_every_space_has_data_of_its_own(name: str) -> None:
         (entry.name, parameter.name, value)
         for entry in SPACES.values()
         for parameter in entry.parameters
-        for value in parameter.options or [VALUES.get(parameter.name, KINDS.get(parameter.kind))]
+        for value in parameter.options or values_of(parameter)
     ],
 )
 def test_every_parameter_reaches_its_space(name: str, parameter: str, value: object) -> None:

@@ -12,6 +12,7 @@ KNOWN = (
     RESOLUTION,
     Parameter("width", float, None, "a multiplier", above=0),
     Parameter("kind", str, "a", "a word", options=("a", "b")),
+    Parameter("bias", bool, True, "a truth value"),
 )
 
 
@@ -22,6 +23,8 @@ KNOWN = (
         ({"resolution": "96", "width": "0.5"}, {"resolution": 96, "width": 0.5}),
         ({"width": 0.5, "resolution": 96}, {"width": 0.5, "resolution": 96}),
         ({"width": 1, "kind": "b"}, {"width": 1.0, "kind": "b"}),
+        *(({"bias": value}, {"bias": True}) for value in (True, 1, "true", "True", "yes", "1")),
+        *(({"bias": value}, {"bias": False}) for value in (False, 0, "false", "no", "0")),
     ],
 )
 def test_values_get_the_type_of_their_parameter(
@@ -42,11 +45,14 @@ def test_values_get_the_type_of_their_parameter(
         ({"resolution": [96]}, r"here\.resolution: expected an integer above 7, got \[96\]"),
         ({"resolution": None}, r"here\.resolution: expected an integer above 7, got None"),
         ({"width": "nan"}, r"here\.width: expected a number above 0, got 'nan'"),
+        ({"bias": 2}, r"here\.bias: expected true or false, got '2'"),
+        ({"bias": "maybe"}, r"here\.bias: expected true or false, got 'maybe'"),
         ({"kind": "c"}, r"here\.kind: expected one of a, b, got 'c'"),
         (
             {"widht": 1},
             r"here\.widht: there is no such setting; did you mean width\? expected one of "
-            r"resolution \(an integer above 7\), width \(a number above 0\), kind \(one of a, b\)",
+            r"resolution \(an integer above 7\), width \(a number above 0\), kind \(one of a, b\), "
+            r"bias \(true or false\)",
         ),
     ],
 )

@@ -24,6 +24,10 @@ from netwright.models.shufflenet import V1_CHANNELS, V2_CHANNELS, shufflenet_v1,
 Setting = int | float | str
 
 
+_TRUTH = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+"""How a truth value may be written."""
+
+
 @dataclass(frozen=True, slots=True)
 class Parameter:
     """One thing that can be set about a model.
@@ -38,7 +42,7 @@ class Parameter:
     """
 
     name: str
-    kind: type[int] | type[float] | type[str]
+    kind: type[int] | type[float] | type[str] | type[bool]
     default: Setting | None
     description: str
     above: int | None = None
@@ -49,7 +53,7 @@ class Parameter:
         """What values are allowed, for an error message."""
         if self.options:
             return f"one of {', '.join(map(str, self.options))}"
-        noun = {int: "an integer", float: "a number", str: "a text"}[self.kind]
+        noun = {int: "an integer", float: "a number", str: "a text", bool: "true or false"}[self.kind]
         return noun if self.above is None else f"{noun} above {self.above}"
 
     def parse(self, model: str, text: str) -> Setting:
@@ -63,8 +67,8 @@ class Parameter:
             ConfigError: if the text is not of the right type or out of range.
         """
         try:
-            value = self.kind(text)
-        except ValueError:
+            value = _TRUTH[text.lower()] if self.kind is bool else self.kind(text)
+        except (ValueError, KeyError):
             raise ConfigError(f"{model}.{self.name}: expected {self.expected}, got {text!r}") from None
         finite = isinstance(value, str) or isfinite(value)
         high = self.above is None or (not isinstance(value, str) and value > self.above)
@@ -73,8 +77,8 @@ class Parameter:
         return value
 
     def __str__(self) -> str:
-        default = f"={self.default}" if self.default is not None else ""
-        return f"{self.name}{default}"
+        default = str(self.default).lower() if self.kind is bool else self.default
+        return self.name if default is None else f"{self.name}={default}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,6 +58,7 @@ def _expected(space: str, known: Sequence[Parameter], name: str) -> str:
 
 
 def _value(space: str, parameter: Parameter, value: object) -> Setting:
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
+    truth = isinstance(value, bool) and parameter.kind is not bool
+    if truth or not isinstance(value, int | float | str):
         raise ConfigError(f"{space}.{parameter.name}: expected {parameter.expected}, got {value!r}")
     return parameter.parse(space, str(value))
