@@ -147,7 +147,8 @@ class TestRefusals:
             "task: npz:pixels.npz has one label for each pixel, which is segmentation, got classification; "
             "use --task segmentation, or other data"
         )
-        finished = netwright("search", "--data", "npz:pixels.npz", "--out", "x", "--task", "segmentation")
+        given = ("--data", "npz:pixels.npz", "--task", "segmentation", "--space", "mobilenet-tiny")
+        finished = netwright("search", *given, "--out", "x")
         assert last_error(finished) == (
             "space mobilenet-tiny: expected 3 outputs for each pixel, one for each class of npz:pixels.npz, "
             "in the shape (3, 8, 8), got (3,); take a space that ends in blocks.segmentation_head"

@@ -6,14 +6,16 @@ from typing import Any
 import pytest
 
 from netwright.errors import ConfigError
+from netwright.nn.task import TASKS
 from netwright.pipeline import SearchConfig, make_config, read_config
+from netwright.pipeline.config import DEFAULT_SPACES
 
 WHOLE: dict[str, Any] = {"data": "digits", "out": "runs/digits"}
 
 
 def test_what_is_left_out_has_the_documented_default() -> None:
     config = make_config(WHOLE)
-    assert (config.space, config.strategy_name, config.lag, config.seed, config.top) == (
+    assert (config.space_name, config.strategy_name, config.lag, config.seed, config.top) == (
         "mobilenet-tiny",
         "auto",
         4,
@@ -23,6 +25,15 @@ def test_what_is_left_out_has_the_documented_default() -> None:
     assert config.out == Path("runs/digits")
     assert config.trial_limit == 16
     assert 1 <= config.worker_count <= config.lag
+
+
+def test_the_space_goes_with_the_task() -> None:
+    pixels = {**WHOLE, "data": "fashion-mnist-pixels", "task": "segmentation"}
+    assert make_config(pixels).space_name == "auto-deeplab-tiny"
+    assert make_config({**pixels, "space": "mine.yaml"}).space_name == "mine.yaml"
+    assert set(DEFAULT_SPACES) == set(TASKS)
+    with pytest.raises(ConfigError, match="task: expected one of classification, segmentation, got 'boxes'"):
+        assert make_config({**WHOLE, "task": "boxes"}).space_name
 
 
 def test_every_setting_is_described() -> None:

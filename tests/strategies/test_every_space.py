@@ -53,7 +53,13 @@ def budget(space: ExpressionSpace) -> dict[str, int]:
     return {name: int(median(one[name] for one in costs)) for name in ("macs", "peak_activation_bytes")}
 
 
-@pytest.mark.parametrize("name", STRATEGIES)
+OFTEN = ("random", "evolution", "local", "auto")
+"""Strategies that the fast tests try; the slow ones try them all."""
+
+
+@pytest.mark.parametrize(
+    "name", [name if name in OFTEN else pytest.param(name, marks=pytest.mark.slow) for name in STRATEGIES]
+)
 @pytest.mark.parametrize("limited", [False, True], ids=["free", "limited"])
 def test_three_steps(space: ExpressionSpace, budget: dict[str, int], name: str, limited: bool) -> None:
     strategy, limits = make_strategy(name, **SOON.get(name, {})), budget if limited else {}

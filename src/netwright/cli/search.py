@@ -62,7 +62,7 @@ def search(
     sram_margin: SramMargin = None,
     flash_margin: FlashMargin = None,
     space: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Search space, or its file [mobilenet-tiny].")
+        str | None, typer.Option(metavar="NAME", help="Search space, or its file [by the task].")
     ] = None,
     objectives: Annotated[
         str | None,

@@ -11,7 +11,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from netwright.errors import ConfigError
-from netwright.nn.task import CLASSIFICATION
+from netwright.nn.task import CLASSIFICATION, SEGMENTATION, find_task
 
 DEFAULT_TRIALS = 16
 
@@ -20,6 +20,9 @@ DEFAULT_STRATEGY = "auto"
 
 SEVERAL_STRATEGY = "nsga2"
 """The same with several objectives."""
+
+DEFAULT_SPACES = {CLASSIFICATION.name: "mobilenet-tiny", SEGMENTATION.name: "auto-deeplab-tiny"}
+"""Where it searches unless it is said, by task."""
 
 
 class SearchConfig(BaseModel):
@@ -38,7 +41,7 @@ class SearchConfig(BaseModel):
         latency_table: files that ``netwright.devices.load_latency`` reads.
         sram_margin: share of the SRAM kept for the runtime, in place of the built-in rule.
         flash_margin: the same for flash.
-        space: name of a search space, or a file that ``netwright.spaces.catalog.load_space`` reads.
+        space: name of a search space, or a file of one, see ``netwright.spaces``; chosen by the task.
         objectives: ``accuracy`` and perhaps some of macs, params, flash, sram, latency.
         strategy: name of a search strategy; chosen by the number of objectives.
         options: options of the strategy.
@@ -75,7 +78,7 @@ class SearchConfig(BaseModel):
     latency_table: tuple[str, ...] | str | None = None
     sram_margin: float | None = None
     flash_margin: float | None = None
-    space: str = "mobilenet-tiny"
+    space: str | None = None
     objectives: str = "accuracy"
     strategy: str | None = None
     options: dict[str, Any] = Field(default_factory=dict)
@@ -110,6 +113,15 @@ class SearchConfig(BaseModel):
         if isinstance(objectives, list | tuple) and all(isinstance(name, str) for name in objectives):
             return ",".join(objectives)
         return objectives
+
+    @property
+    def space_name(self) -> str:
+        """Name or file of the space, chosen if none is given.
+
+        Raises:
+            ConfigError: if there is no such task.
+        """
+        return self.space if self.space is not None else DEFAULT_SPACES[find_task(self.task).name]
 
     @property
     def strategy_name(self) -> str:

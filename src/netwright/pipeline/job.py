@@ -192,7 +192,7 @@ def search(
     data: Any,
     out: str | Path,
     *,
-    space: str | ExpressionSpace = "mobilenet-tiny",
+    space: str | ExpressionSpace | None = None,
     on_progress: OnProgress | None = None,
     **settings: Any,
 ) -> SearchOutcome:
@@ -204,7 +204,8 @@ def search(
         data: ``digits``, ``fashion-mnist``, ``fashion-mnist-pixels``, ``npz:PATH``, ``folder:PATH``, a torch
             Dataset or a pair of them.
         out: run directory.
-        space: name of a search space, a file that `netwright space design` wrote, or a space of your own.
+        space: name of a search space, a file that `netwright space design` wrote, or a space of your own; by
+            default ``mobilenet-tiny``, and ``auto-deeplab-tiny`` for labels of pixels.
         on_progress: called with what happens.
         **settings: see ``SearchConfig``.
 
@@ -215,17 +216,17 @@ def search(
         NetwrightError: if a setting, the data or the budget is wrong, or all trials failed.
     """
     source = None if isinstance(data, str) else load_data(data)
-    if not isinstance(space, str | ExpressionSpace):
+    if space is not None and not isinstance(space, str | ExpressionSpace):
         raise ConfigError(
             f"space: expected a name or a space that compile_space made, got {type(space).__name__}"
         )
     name = data if source is None else source.name
-    label = space if isinstance(space, str) else space.name
+    label = space.name if isinstance(space, ExpressionSpace) else space
     config = make_config({"data": name, "out": out, "space": label, **settings})
     return run(
         config,
         source=source,
-        space=None if isinstance(space, str) else space,
+        space=space if isinstance(space, ExpressionSpace) else None,
         on_progress=on_progress,
     )
 
@@ -305,7 +306,7 @@ def prepare_job(
             data.task,
         )
     )
-    compiled = load_space(config.space, data.shape, len(data.classes)) if space is None else space
+    compiled = load_space(config.space_name, data.shape, len(data.classes)) if space is None else space
     if latency is not None:
         compiled = replace(compiled, latency=latency)
     _check_space(compiled, data)
@@ -360,7 +361,7 @@ def _check_settings(config: SearchConfig, space: ExpressionSpace | None) -> None
         )
     find_task(config.task)
     if space is None:
-        resolve_space(config.space)
+        resolve_space(config.space_name)
     pick_device(config.accelerator)
     if config.augmentation is not None:
         find_augmentation(config.augmentation)
