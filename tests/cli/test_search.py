@@ -155,6 +155,16 @@ class TestRefusals:
         )
         assert not (tmp_path / "x").exists()
 
+    def test_a_strategy_that_is_not_for_the_space(
+        self, netwright: Netwright, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
+        given = ("search", "--data", "digits", "--space", "nasbench201", "--out", "x", "--strategy", "cmaes")
+        assert last_error(netwright(*given)).startswith(
+            "strategy cmaes: cell.1.from0: expected options that are numbers, got ('none', "
+        )
+        assert not (tmp_path / "x").exists()
+
     def test_a_budget_that_nothing_fits(self, netwright: Netwright, tmp_path: Path) -> None:
         out = tmp_path / "run"
         options = ["--data", "digits", "--max-sram", "2KB", "--sram-margin", "0.25"]

@@ -313,6 +313,8 @@ def prepare_job(
     fitting = count(compiled, budget)
     if fitting.upper == 0:
         raise BudgetError(why_nothing_fits(compiled, budget))
+    # A strategy that cannot search this space says so when it begins: before anything is written.
+    strategy.init(compiled, budget, objectives, config.seed)
     ranges = _ranges(compiled)
     tell(Checked(compiled.id, size(compiled), fitting, ranges, tuple(budget.explain())))
     recipe = _recipe(config, data)
