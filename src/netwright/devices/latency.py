@@ -24,6 +24,7 @@ from typing import Any
 from netwright import blocks as B
 from netwright.blocks.block import Block
 from netwright.errors import ConfigError, GraphError
+from netwright.files import write_whole
 from netwright.ir.graph import GraphBuilder
 from netwright.ir.latency import LatencyTable, operations
 from netwright.ir.ops import Activation, Conv, Flatten, Function, GlobalPool, Linear
@@ -75,7 +76,7 @@ def load_latency(*paths: Path | str) -> LatencyTable:
 def write_latency(table: LatencyTable, path: Path | str) -> None:
     """Write a table in our own form, which ``load_latency`` reads."""
     times = ((parts, nanoseconds / NANOSECONDS) for parts, nanoseconds in table.entries.items())
-    Path(path).write_text(_written(table.name, table.batch, table.source, times), encoding="utf-8")
+    write_whole(Path(path), _written(table.name, table.batch, table.source, times))
 
 
 def template(name: str, wanted: Iterable[str]) -> str:

@@ -29,6 +29,9 @@ FUSED = (Input, BatchNorm, Activation, Flatten, Identity, Zero)
 _UNTIMED = frozenset({"bias", "padding", "eps", "momentum", "affine"})
 """Attributes that do not tell entries apart: what they change takes next to no time."""
 
+_IN_THE_OUTPUT = frozenset({"out_channels", "out_features"})
+"""Attributes that the output's shape shows."""
+
 
 def describe_operation(op: Op, inputs: Sequence[Shape], output: Shape, activation: str = "") -> str:
     """Say what an op does, as the tables know it.
@@ -42,14 +45,15 @@ def describe_operation(op: Op, inputs: Sequence[Shape], output: Shape, activatio
     >>> from netwright.ir.ops import Conv
     >>> describe_operation(Conv(16, (3, 3), (2, 2)), [(3, 32, 32)], (16, 16, 16), "relu6")
     'conv 3x32x32 to 16x16x16, kernel 3x3, stride 2x2, groups 1, relu6'
+    >>> describe_operation(Conv(8, (3, 3), groups=8), [(8, 4, 4)], (8, 4, 4))
+    'conv 8x4x4 to 8x4x4, kernel 3x3, stride 1x1, groups 8'
     """
     sources = " and ".join(_text(shape) for shape in inputs)
     parts = [f"{op.kind} {sources} to {_text(output)}"]
     for one in fields(op):  # type: ignore[arg-type]
         value = getattr(op, one.name)
         plain = one.name == "dilation" and value == (1, 1)
-        known = value == output[0] if isinstance(value, int) else value == output
-        if one.name not in _UNTIMED and not plain and not known:
+        if one.name not in _UNTIMED | _IN_THE_OUTPUT and not plain:
             parts.append(f"{one.name} {_text(value)}")
     return ", ".join([*parts, *([activation] if activation else [])])
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from netwright.estimators.held_out import HeldOut
 from netwright.estimators.trained import NETWORK, evaluate_held_out, pixel_statistics
 from netwright.export import Accuracy, Card, DataFacts, SearchFacts, export_onnx, load, save, write_card
 from netwright.export.card import installed_versions
+from netwright.files import write_whole
 from netwright.ir.cost import COSTS, Cost, cost
 from netwright.ir.graph import Graph
 from netwright.nn.intervals import wilson_interval
@@ -155,7 +155,7 @@ def write_outcome(
     write_card(export, card)
     write_report(job.out / REPORT, _content(job, found, finals, winner, held_out))
     result = _result(job, found, finals, winner, held_out, card, stop)
-    _write_atomically(job.out / RESULT, json.dumps(result, indent=1, allow_nan=False))
+    write_whole(job.out / RESULT, json.dumps(result, indent=1, allow_nan=False) + "\n")
     return SearchOutcome(job.config, result, already=False, stop=stop)
 
 
@@ -414,12 +414,3 @@ def _snippets(job: Job, shape: tuple[int, ...]) -> tuple[Snippet, ...]:
             f'logits = session.run(None, {{"input": np.zeros((1, {size}), np.float32)}})[0]',
         ),
     )
-
-
-def _write_atomically(path: Path, text: str) -> None:
-    draft = path.with_name(f".{path.name}.partial")
-    with draft.open("w", encoding="utf-8") as file:
-        file.write(text + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)

@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import plotly.graph_objects as go
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from plotly.offline import get_plotlyjs
 
+from netwright.files import write_whole
 from netwright.ir.memory import fuse
 from netwright.nn.task import CLASSIFICATION
 from netwright.report import axes, figures, labels, pictures, tables
 from netwright.report.content import Accuracy, ReportContent
+from netwright.report.environment import templates
 from netwright.report.front import front_over_cost, front_rows, hypervolume_growth, title_of, titles
 from netwright.report.memory import memory_over_time
 from netwright.report.pareto import pareto_front
@@ -55,30 +56,12 @@ def write_report(path: str | os.PathLike[str], content: ReportContent) -> None:
     Raises:
         OSError: if the file cannot be written.
     """
-    target = Path(path)
-    page = render_report(content)
-    partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
-    try:
-        with partial.open("w", encoding="utf-8") as file:
-            file.write(page)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(target)
-    finally:
-        partial.unlink(missing_ok=True)
+    write_whole(Path(path), render_report(content))
 
 
 def render_report(content: ReportContent) -> str:
     """Make the text of the page; see ``write_report``."""
-    environment = Environment(
-        loader=PackageLoader("netwright.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(percent=labels.percent, duration=labels.duration, integer=labels.integer)
-    return environment.get_template("report.html.j2").render(_view(content))
+    return templates().get_template("report.html.j2").render(_view(content))
 
 
 def _view(content: ReportContent) -> dict[str, Any]:

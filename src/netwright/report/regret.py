@@ -9,10 +9,10 @@ from html import escape
 from typing import Any
 
 import plotly.graph_objects as go
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from plotly.offline import get_plotlyjs
 
 from netwright.report import axes
+from netwright.report.environment import templates
 
 _COLOURS = (axes.BLUE, axes.VERMILLION, axes.GREEN, axes.PURPLE, axes.ORANGE, axes.SKY)
 _DASHES = ("solid", "dash", "dot", "dashdot")
@@ -98,20 +98,13 @@ class ComparisonPage:
 
 def render_comparison(page: ComparisonPage) -> str:
     """Make the text of one self-contained page."""
-    environment = Environment(
-        loader=PackageLoader("netwright.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     plots = []
     for one in page.figures:
         figure = curve_figure(one)
         # In a script element only "<" can end the data early, whatever a name contains.
         spec = figure.to_json().replace("<", "\\u003c")
         plots.append({"figure": one, "spec": spec, "height": int(figure.layout.height)})
-    template = environment.get_template("comparison.html.j2")
+    template = templates().get_template("comparison.html.j2")
     return template.render(page=page, plots=plots, plotly=get_plotlyjs(), dark=axes.DARK)
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from netwright.devices import format_cost
 from netwright.errors import ConfigError
+from netwright.files import write_whole
 from netwright.report import axes, labels
 from netwright.space.design import Design, SubSpace
 from netwright.space.dimensions import Variation
@@ -189,7 +190,7 @@ def write_text(path: Path, text: str) -> None:
         ConfigError: if it cannot be written.
     """
     try:
-        path.write_text(text, encoding="utf-8")
+        write_whole(path, text)
     except OSError as error:
         raise ConfigError(f"{path}: cannot be written ({error.strerror}); give another path") from None
 

@@ -13,6 +13,7 @@ from typing import Any
 import yaml
 
 from netwright.errors import ConfigError
+from netwright.files import write_whole
 from netwright.ir.ops import Shape
 from netwright.models import Parameter
 from netwright.space import ExpressionSpace
@@ -380,9 +381,9 @@ def write_space(path: str | Path, name: str, parameters: Mapping[str, object]) -
     entry = find_space(name)
     content = {"space": entry.name, "set": read_parameters(entry.name, entry.parameters, parameters)}
     if path.suffix.lower() == ".json":
-        path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+        write_whole(path, json.dumps(content, indent=2) + "\n")
     else:
-        path.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
+        write_whole(path, yaml.safe_dump(content, sort_keys=False))
 
 
 def _make(

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from netwright.errors import ConfigError, StudyError
+from netwright.files import write_whole
 from netwright.pipeline.benchmark.settings import Arena, Contestant
 from netwright.space import Architecture
 from netwright.study.in_memory import InMemorySearch, search_in_memory
@@ -236,17 +237,3 @@ def _kept(path: Path) -> Any:
         raise ConfigError(
             f"{path}: expected the settings of a comparison; the file is damaged: give another --out"
         ) from None
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Write a file all at once or not at all.
-
-    Raises:
-        OSError: if it cannot be written.
-    """
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        partial.write_text(text, encoding="utf-8", newline="")
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)

@@ -15,8 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from netwright.errors import StudyError
+from netwright.files import write_whole
 from netwright.pipeline.benchmark.paired import Comparison, paired
-from netwright.pipeline.benchmark.runs import Run, Step, write_whole
+from netwright.pipeline.benchmark.runs import Run, Step
 from netwright.pipeline.benchmark.settings import Arena, final_metric
 
 QUANTILES = (5, 25, 50, 75, 95)
