@@ -14,12 +14,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 from machine import machine
+from verb import benchmark
 
 from netwright.pipeline.benchmark.paired import SIGNIFICANT, holm
 
@@ -63,8 +63,15 @@ def main() -> int:
         for dataset in DATASETS:
             if seeds:
                 # Another length is another comparison, and so another folder.
-                out = arguments.out / f"{dataset}-{evaluations}"
-                found = compared(dataset, strategies, seeds, evaluations, out, arguments.workers)
+                found = benchmark(
+                    "nasbench201",
+                    dataset,
+                    ("auto", *strategies),
+                    evaluations=evaluations,
+                    seeds=seeds,
+                    workers=arguments.workers,
+                    out=arguments.out / f"{dataset}-{evaluations}",
+                )
                 rows += [row for row in found["rows"] if row["strategy"] != "auto" or strategies is CHEAP]
                 comparisons += [
                     {"dataset": dataset, **one} for one in found["comparisons"] if one["evaluations"] in AT
@@ -76,19 +83,6 @@ def main() -> int:
     result = {"machine": machine("numpy", "optuna"), "rows": rows, "comparisons": comparisons}
     path.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
     return show(rows, comparisons)
-
-
-def compared(
-    dataset: str, strategies: tuple[str, ...], seeds: int, evaluations: int, out: Path, workers: int
-) -> dict[str, Any]:
-    """What the verb's JSON says."""
-    command = [
-        *(sys.executable, "-m", "netwright", "benchmark", "--table", "nasbench201", "--dataset", dataset),
-        *("--strategies", ",".join(("auto", *strategies)), "--evaluations", str(evaluations)),
-        *("--seeds", str(seeds), "--out", str(out), "--workers", str(workers), "--json"),
-    ]
-    found: dict[str, Any] = json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout)
-    return found
 
 
 def show(rows: list[dict[str, Any]], comparisons: list[dict[str, Any]]) -> int:

@@ -15,8 +15,6 @@ import argparse
 import json
 import math
 import multiprocessing
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
@@ -27,13 +25,14 @@ from typing import Any
 
 import numpy as np
 from machine import machine
+from verb import benchmark
 
 from netwright.estimators.tables import Table, load_table
 from netwright.space import Architecture
 
 DATASETS = ("cifar10", "cifar100", "imagenet16")
 AT = (25, 50, 100, 200, 300)
-OURS = "random,local,evolution,tpe,auto"
+OURS = ("random", "local", "evolution", "tpe", "auto")
 REPEATS = 20
 """A peer may ask for this many times as many networks as are evaluated, known ones included."""
 
@@ -130,12 +129,15 @@ def theirs(dataset: str, seeds: int, evaluations: int, workers: int) -> list[dic
 def ours(dataset: str, seeds: int, evaluations: int, workers: int) -> list[dict[str, Any]]:
     """The same from the verb."""
     with tempfile.TemporaryDirectory() as folder:
-        command = [
-            *(sys.executable, "-m", "netwright", "benchmark", "--table", "nasbench201"),
-            *("--dataset", dataset, "--strategies", OURS, "--evaluations", str(evaluations)),
-            *("--seeds", str(seeds), "--workers", str(workers), "--out", folder, "--json"),
-        ]
-        done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+        found = benchmark(
+            "nasbench201",
+            dataset,
+            OURS,
+            evaluations=evaluations,
+            seeds=seeds,
+            workers=workers,
+            out=Path(folder),
+        )
     return [
         _as_row(
             row["strategy"],
@@ -145,7 +147,7 @@ def ours(dataset: str, seeds: int, evaluations: int, workers: int) -> list[dict[
             row["standard_error_regret"],
             row["milliseconds_per_proposal"],
         )
-        for row in json.loads(done.stdout)["rows"]
+        for row in found["rows"]
     ]
 
 

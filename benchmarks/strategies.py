@@ -15,7 +15,6 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import subprocess
 import sys
 import tempfile
 import time
@@ -23,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from machine import machine
+from verb import benchmark
 
 from netwright.estimators.tables import Tabular, load_table
 from netwright.strategies import make_strategy
@@ -54,8 +54,16 @@ def main() -> int:
     rows: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as folder:
         for index, dataset in enumerate(DATASETS):
-            found = compared(dataset, Path(folder) / dataset, arguments.seeds, arguments.workers)
-            for row in found:
+            found = benchmark(
+                "nasbench201",
+                dataset,
+                tuple(REFERENCE),
+                evaluations=300,
+                seeds=arguments.seeds,
+                workers=arguments.workers,
+                out=Path(folder) / dataset,
+            )
+            for row in found["rows"]:
                 if row["evaluations"] in AT:
                     reference = REFERENCE[row["strategy"]][index][AT.index(row["evaluations"])]
                     rows.append(judged(row, reference, arguments.seeds))
@@ -74,18 +82,6 @@ def main() -> int:
     worst = max(abs(row["errors"]) for row in rows)
     print(f"largest difference: {worst:.1f} combined standard errors (bar: 3)")
     return int(worst > 3)
-
-
-def compared(dataset: str, out: Path, seeds: int, workers: int) -> list[dict[str, Any]]:
-    """The rows of the verb's JSON."""
-    command = [
-        *(sys.executable, "-m", "netwright", "benchmark", "--table", "nasbench201", "--dataset", dataset),
-        *("--strategies", ",".join(REFERENCE), "--evaluations", "300", "--seeds", str(seeds)),
-        *("--out", str(out), "--workers", str(workers), "--json"),
-    ]
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
-    found: list[dict[str, Any]] = json.loads(done.stdout)["rows"]
-    return found
 
 
 def judged(row: dict[str, Any], reference: float, seeds: int) -> dict[str, Any]:
