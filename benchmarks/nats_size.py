@@ -1,6 +1,6 @@
 """``auto`` where it was not designed: the size space of NATS-Bench, on its three data sets.
 
-    NETWRIGHT_TABLES=/path/to/tables python benchmarks/nats_size.py --out FOLDER [--seeds 100]
+    NETWRIGHT_TABLES=/path/to/tables python benchmarks/nats_size.py --out FOLDER [--seeds 40]
 
 ``auto`` was frozen before this was run for the first time, and what came out is committed as it is. Writes
 ``results/nats_size.json``.
@@ -25,7 +25,7 @@ def main() -> None:
     """Measure, print and write."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--seeds", type=int, default=100)
+    parser.add_argument("--seeds", type=int, default=40)
     parser.add_argument("--workers", type=int, default=2)
     arguments = parser.parse_args()
     rows: list[dict[str, Any]] = []
