@@ -40,6 +40,12 @@ def test_a_linear_axis_shows_values_as_they_are() -> None:
     assert list(drawn.data[2].y) == [None, -1.0, 2.0]
 
 
+def test_a_linear_axis_shows_how_the_curves_end() -> None:
+    """From 10 to 94 %: where the last hundred evaluations gain half a point, that must be seen."""
+    low, high = curve_figure(figure(log=False, middle=(10.0, 93.5, 94.0, math.nan))).layout.yaxis.range
+    assert 93 < low < 94 < 94.5 < high < 95
+
+
 def test_nothing_but_zeros() -> None:
     drawn = curve_figure(figure(middle=(0.0, 0.0, 0.0)))
     assert all(math.isfinite(end) for end in drawn.layout.yaxis.range)

@@ -116,7 +116,7 @@ def curve_figure(one: CurveFigure) -> go.Figure:
         xaxis={"title": {"text": escape(one.x_title)}},
         yaxis={
             "title": {"text": escape(one.y_title) + (", log scale" if one.log else "")},
-            **({"type": "log", "range": _decades(one, floor), "dtick": 1} if one.log else {}),
+            **({"type": "log", "range": _decades(one, floor), "dtick": 1} if one.log else _span(one)),
         },
         showlegend=True,
         legend={"orientation": "h", "y": -0.22},
@@ -149,6 +149,16 @@ def _floor(one: CurveFigure) -> float:
 def _decades(one: CurveFigure, floor: float) -> list[float]:
     most = max((y for curve in one.curves for y in curve.high if y > 0), default=10 * floor)
     return [math.log10(floor) - 0.1, math.log10(max(most, floor)) + 0.1]
+
+
+def _span(one: CurveFigure) -> dict[str, Any]:
+    """The range that shows how the curves end; where one of them began would flatten all of them."""
+    ends = [next((y for y in reversed(curve.middle) if not math.isnan(y)), math.nan) for curve in one.curves]
+    known = [y for y in ends if not math.isnan(y)]
+    most = max((y for curve in one.curves for y in curve.high if not math.isnan(y)), default=1.0)
+    least = min(known, default=0.0)
+    margin = 0.5 * (most - least) or 1.0
+    return {"range": [least - margin, most + 0.1 * margin]}
 
 
 def _drawn(values: Sequence[float], floor: float) -> list[float | None]:
