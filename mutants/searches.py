@@ -190,14 +190,14 @@ STRATEGIES = (
         "pipeline/benchmark/paired.py",
         "np.count_nonzero(np.abs(signs @ size) >= observed)",
         "np.count_nonzero(signs @ size >= observed)",
-        "tests/pipeline/test_benchmark.py -k few_pairs",
+        "tests/pipeline/test_benchmark.py::test_all_sign_changes_of_a_few_pairs",
     ),
     Mutant(
         "corrected p-values may fall below smaller ones",
         "pipeline/benchmark/paired.py",
         "largest = max(largest, min(",
         "largest = max(0.0, min(",
-        "tests/pipeline/test_benchmark.py -k holm",
+        "tests/pipeline/test_benchmark.py::test_holm_by_hand",
     ),
     Mutant(
         "known results are charged again",
