@@ -1,7 +1,7 @@
 """Optuna's TPE and SMAC3 on the tables, as their own packages run them, beside our strategies.
 
     pip install 'netwright[benchmarks]'
-    NETWRIGHT_TABLES=/path/to/tables python benchmarks/peers.py [--seeds 20] [--evaluations 100]
+    NETWRIGHT_TABLES=/path/to/tables python benchmarks/peers.py [--seeds 6] [--evaluations 100]
 
 Nothing of netwright's search is between the peers and the table: each is asked for a configuration and told
 its validation accuracy. The decisions of the space are categorical parameters to them, in their order and
@@ -171,7 +171,7 @@ def _checkpoints(evaluations: int) -> list[int]:
 def main() -> None:
     """Measure, print and write."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seeds", type=int, default=20)
+    parser.add_argument("--seeds", type=int, default=6)
     parser.add_argument("--evaluations", type=int, default=100)
     parser.add_argument("--workers", type=int, default=2)
     arguments = parser.parse_args()
