@@ -105,8 +105,8 @@ def _ignore(progress: BenchmarkProgress) -> None:
 
 def _runs(arena: Arena, pairs: Sequence[tuple[Contestant, int]], workers: int) -> Generator[Run, None, None]:
     if workers == 1 or len(pairs) <= 1:
-        for contestant, seed in pairs:
-            with threadpool_limits(_THREADS):
+        with threadpool_limits(_THREADS):
+            for contestant, seed in pairs:
                 yield run_once(arena, contestant, seed)
         return
     # Processes that are begun afresh: a fork of a process with threads may hang.

@@ -137,13 +137,13 @@ def summarise(arena: Arena, runs: Mapping[str, Sequence[Run]], against: str | No
         against: label of the strategy that the others are compared with; by default the first.
     """
     measures = _Measures(arena)
+    x = [point * arena.unit for point in arena.checkpoints]
+    regrets = {label: _matrix(arena, mine, x, measures.regret) for label, mine in runs.items()}
     rows: list[Row] = []
     courses: list[Course] = []
     for label, mine in runs.items():
-        rows += _rows(arena, measures, label, mine)
+        rows += _rows(arena, measures, label, mine, x, regrets[label])
         courses.append(_course(arena, measures, label, mine))
-    x = [point * arena.unit for point in arena.checkpoints]
-    regrets = {label: _matrix(arena, mine, x, measures.regret) for label, mine in runs.items()}
     comparisons = paired(regrets, arena.checkpoints, against or next(iter(runs)))
     return BenchmarkResult(tuple(rows), tuple(courses), comparisons)
 
@@ -213,10 +213,9 @@ def _volumes(arena: Arena, measures: _Measures, runs: Sequence[Run], x: Sequence
     return found
 
 
-def _rows(arena: Arena, measures: _Measures, label: str, runs: Sequence[Run]) -> list[Row]:
-    points = arena.checkpoints
-    x = [point * arena.unit for point in points]
-    regrets = _matrix(arena, runs, x, measures.regret)
+def _rows(
+    arena: Arena, measures: _Measures, label: str, runs: Sequence[Run], x: Sequence[float], regrets: Numbers
+) -> list[Row]:
     objective = _matrix(arena, runs, x, measures.objective)
     test = None if measures.test is None else _matrix(arena, runs, x, measures.test)
     volumes = None if arena.latency is None else _volumes(arena, measures, runs, x)
@@ -226,7 +225,7 @@ def _rows(arena: Arena, measures: _Measures, label: str, runs: Sequence[Run]) ->
     proposals = sum(run.trials for run in runs)
     by_seconds = arena.settings.by == "seconds"
     rows = []
-    for number, evaluations in enumerate(points):
+    for number, evaluations in enumerate(arena.checkpoints):
         regret = regrets[:, number]
         test_here = None if test is None else _mean(test[:, number])
         error = _error(regret) if test is None else _error(test[:, number])
