@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from netwright.errors import StudyError
 from netwright.files import write_whole
+from netwright.pareto import hypervolume
 from netwright.pipeline.benchmark.paired import Comparison, paired
 from netwright.pipeline.benchmark.runs import Run, Step
 from netwright.pipeline.benchmark.settings import Arena, final_metric
@@ -174,14 +175,9 @@ class _Measures:
 
     def _volume(self, rows: Sequence[int]) -> float:
         assert self._latency is not None
-        points = sorted((float(self._latency[row]), self._sign * float(self.objective[row])) for row in rows)
+        points = [(self._sign * float(self.objective[row]), -float(self._latency[row])) for row in rows]
         least, slowest = self._worst
-        volume, height = 0.0, least
-        for latency, score in points:
-            if score > height:
-                volume += (score - height) * (slowest - latency)
-                height = score
-        return volume
+        return hypervolume(points, (least, -slowest))
 
 
 def _at(arena: Arena, steps: Sequence[Step], x: float) -> int:
