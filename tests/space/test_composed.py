@@ -17,7 +17,7 @@ from netwright.space import ExpressionSpace, choice, compile_space, sequential, 
 from netwright.space.cell_grammar import Cell, cell, choose, each, five_steps
 from netwright.space.cell_stack import cells
 from netwright.space.composite import Tracked
-from netwright.space.counting import path_costs
+from netwright.space.members import path_costs
 from netwright.space.topology import paths, trellis
 from tests.space.composed_spaces import (
     all_members,

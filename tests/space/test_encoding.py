@@ -33,11 +33,11 @@ from netwright.space import (
 )
 from netwright.space.cell_grammar import cell, five_steps
 from netwright.space.cell_stack import cells
-from netwright.space.counting import diagram_of
 from netwright.space.diagram import PEAK, Diagram
 from netwright.space.drawing import draw_rows
 from netwright.space.encoding import Rows, costs, decode, encode, row_costs
 from netwright.space.layers import steps_of
+from netwright.space.members import diagram_of
 from netwright.space.topology import trellis
 from tests.space.composed_spaces import all_members, random_composed
 from tests.space.small_spaces import SmallSpace, small_spaces

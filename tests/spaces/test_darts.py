@@ -15,7 +15,7 @@ from netwright.models import darts as darts_model
 from netwright.models.darts import GENOTYPES, Genotype, PublishedCell
 from netwright.space import count, extremes, fitting, mutate, rank, sample, size, unrank
 from netwright.space.composite import Tracked
-from netwright.space.counting import path_costs
+from netwright.space.members import path_costs
 from netwright.spaces.darts import OPERATIONS, darts, darts_architecture
 from tests.torch_oracle import ask_torch
 

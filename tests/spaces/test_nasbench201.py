@@ -16,7 +16,7 @@ from netwright.models import nasbench201 as model
 from netwright.models.nasbench201 import BEST_CIFAR10
 from netwright.space import extremes, iterate, rank, sample, size
 from netwright.space.composite import Tracked
-from netwright.space.counting import path_costs
+from netwright.space.members import path_costs
 from netwright.spaces.darts import darts
 from netwright.spaces.nasbench201 import (
     OPERATIONS,

@@ -14,7 +14,7 @@ from netwright.models import darts as darts_model
 from netwright.models.darts import GENOTYPES
 from netwright.space import costs_of, extremes, mutate, rank, sample, size, unrank
 from netwright.space.composite import Tracked
-from netwright.space.counting import path_costs
+from netwright.space.members import path_costs
 from netwright.spaces.darts import darts
 from netwright.spaces.nasnet import OPERATION_SETS, nasnet, nasnet_architecture
 from tests.torch_oracle import ask_torch

@@ -12,7 +12,7 @@ from netwright.ir.cost import cost
 from netwright.ir.memory import fuse
 from netwright.ir.ops import Resize
 from netwright.space import ExpressionSpace, rank, sample, size, unrank
-from netwright.space.counting import path_costs
+from netwright.space.members import path_costs
 from netwright.spaces.topology import LEVELS, PATHS, auto_deeplab, auto_deeplab_tiny, published_path
 from netwright.testing.verdict import ask_torch
 

@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 
 from netwright.errors import BudgetError
-from netwright.space import Architecture, ExpressionSpace
-from netwright.strategies.candidates import candidates_in, fits
+from netwright.space import Architecture, ExpressionSpace, fits
+from netwright.strategies.candidates import candidates_in
 
 Costs = dict[Architecture, dict[str, int]]
 

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from netwright.cli.output import exact_count
+from netwright.cli.output import exact_count, short_count
 from netwright.cli.result import duration, trials_of
 from netwright.devices import format_cost
 from netwright.nn.task import CLASSIFICATION
@@ -128,6 +128,9 @@ class Watcher:
             fit = f"{total} networks, and all fit"
         elif fitting.exact:
             fit = f"{total} networks, of which {exact_count(fitting.upper)} fit"
+        elif fitting.likely is not None:
+            low, high = (short_count(round(end)) for end in fitting.likely)
+            fit = f"{total} networks, of which {low} to {high} fit (95 % interval, by draws)"
         else:
             low, high = exact_count(fitting.lower), exact_count(fitting.upper)
             fit = f"{total} networks, of which {low} to {high} fit"

@@ -10,10 +10,14 @@ import typer
 import yaml
 
 from netwright.cli.budget_options import (
+    BUDGET_OPTIONS,
     Device,
     FlashMargin,
     LatencyFiles,
+    MaxArena,
+    MaxFile,
     MaxFlash,
+    MaxHead,
     MaxLatency,
     MaxMacs,
     MaxParams,
@@ -61,6 +65,9 @@ def search(
     latency_table: LatencyFiles = None,
     sram_margin: SramMargin = None,
     flash_margin: FlashMargin = None,
+    max_head: MaxHead = None,
+    max_arena: MaxArena = None,
+    max_file: MaxFile = None,
     space: Annotated[
         str | None, typer.Option(metavar="NAME", help="Search space, or its file [by the task].")
     ] = None,
@@ -129,7 +136,7 @@ def search(
             if name not in given:
                 raise ConfigError(f"search: --{name} is missing; give it, or --config FILE")
         # Said at once, and about the options as they are typed.
-        budget_from(device, max_sram, max_flash, max_macs, max_params, sram_margin, flash_margin, max_latency)
+        budget_from(**{name: given.get(name) for name in BUDGET_OPTIONS})
     from netwright.cli.progress import Watcher
     from netwright.pipeline import make_config, read_config, run
 

@@ -2,39 +2,28 @@
 
 A ``Budget`` maps metric names to inclusive upper limits, so it goes wherever the functions of
 ``netwright.space`` take a budget. The metrics are ``macs``, ``params``, ``weight_bytes``,
-``peak_activation_bytes`` and, for spaces with a table of it, ``latency_ns``.
+``peak_activation_bytes``, for spaces with a table of it ``latency_ns``, and what TensorFlow Lite Micro needs
+to run the int8 network (see ``netwright.ir.runtime``): ``head_bytes``, ``arena_bytes``, ``flash_bytes``.
 
 What memory of a device becomes a limit
 ---------------------------------------
-A device's SRAM holds more than activations, and its flash more than weights. Until an exact model of the
-runtime is part of netwright, a stated margin is kept. The figures behind it are from formulas that were
-fitted to the interpreter of TensorFlow Lite Micro on x86-64, int8; on a 32-bit processor, which was not
-measured, its structures are smaller, since pointers are half as long.
+*SRAM.* The tensor arena, planned activations and the interpreter's structures, is known to the byte from
+the network alone. The structures are counted as they are on a 64-bit computer, where the figure can be
+checked with the real interpreter; on a 32-bit processor pointers are half as long, so that the arena is
+smaller there. Beside the arena a program needs SRAM for its stack and its own data: 16 KB are an allowance
+for these, not a measurement, but at most a quarter of the memory::
 
-*SRAM.* The arena of the interpreter has a head, the planned activations, and a tail, its own structures. The
-head is as large as the largest sum of live tensors, which is our ``peak_activation_bytes``, in 15 networks of
-16; where the planner fragments, that sum is 16 to 25 % below the head. The tail is mostly 8 bytes an output
-channel and 150 to 300 bytes an op: 23 KB for inverted residuals of 27 ops and 2,000 channels, 73 KB for
-MobileNetV2 0.35 with its 64 ops and 7,200 channels. So 24 KB are kept, and a quarter of the rest::
+    limit of arena_bytes = sram - 16 KB     64 KB: 48 KB   128 KB: 112 KB   320 KB: 304 KB
 
-    limit = (sram - 24 KB) * 3/4        64 KB: 30 KB     128 KB: 78 KB    256 KB: 174 KB   512 KB: 366 KB
+*Flash.* It holds the model file, whose size is known, and the program (interpreter, kernels, start-up code),
+for which 64 KB are an allowance, but at most half of the memory::
 
-This holds a tail of 24 KB beside the worst fragmentation, or, at 256 KB and without fragmentation, a tail of
-82 KB; not the largest tail and the worst fragmentation at once. The tests hold this against networks of
-``mobilenet-tiny`` that are drawn uniformly from those within the limits.
+    limit of flash_bytes = flash - 64 KB    128 KB: 64 KB  256 KB: 192 KB   1 MB: 960 KB
 
-*Flash.* It holds the program (interpreter, kernels, start-up code), for which 64 KB are an allowance, not a
-measurement, and the model file. The file is larger than ``weight_bytes`` by 22 to 25 bytes an output channel,
-the tables of the format included: 145 to 170 KB for MobileNetV2 0.35, 230 KB for 0.5. So 192 KB are kept, and
-an eighth of the rest::
-
-    limit = (flash - 192 KB) * 7/8      256 KB: 112 KB   512 KB: 280 KB   1 MB: 728 KB     2 MB: 1624 KB
-
-A budget of a few kilobytes given by hand must leave something too, so the fixed part is never more than half
-of the memory: networks that small have fewer layers, but there the margin is an estimate. Stacks of the
-application, a radio, an operating system are not in these figures: give what they leave as ``max_sram`` and
-``max_flash``. A margin given as a share replaces the whole rule: ``sram_margin=0`` lets activations have all
-of the SRAM.
+Stacks of a radio or an operating system are not in these figures: give what they leave as ``max_sram`` and
+``max_flash``. A margin given as a share replaces the rule: ``sram_margin=0`` lets the arena have all of the
+SRAM. ``max_head``, ``max_arena`` and ``max_file`` limit the planned activations, the arena and the file
+themselves, with nothing kept.
 """
 
 from __future__ import annotations
@@ -59,29 +48,29 @@ from netwright.devices.units import (
 from netwright.errors import BudgetError
 from netwright.ir.cost import COSTS
 from netwright.ir.latency import LATENCY
+from netwright.ir.runtime import RUNTIME
 
-METRICS = (*COSTS, LATENCY)
+METRICS = (*COSTS, LATENCY, *RUNTIME)
 """The costs that a budget can limit, in the order in which they are shown."""
 
 
 _FORMAT = 1
-_MEMORY = {"peak_activation_bytes": ("SRAM", "activations"), "weight_bytes": ("flash", "weights")}
+_MEMORY = {"arena_bytes": ("SRAM", "the tensor arena"), "flash_bytes": ("flash", "the model file")}
 
 
 @dataclass(frozen=True, slots=True)
 class _Margin:
-    """Kept of a memory: ``fixed`` bytes, but at most half of it, and ``share`` of the rest."""
+    """Kept of a memory for the program: ``fixed`` bytes, but at most a ``share`` of the memory."""
 
     fixed: int
     share: Fraction
 
     def kept(self, memory: int) -> Fraction:
-        fixed = min(Fraction(self.fixed), Fraction(memory, 2))
-        return fixed + (memory - fixed) * self.share
+        return min(Fraction(self.fixed), memory * self.share)
 
 
-_SRAM_MARGIN = _Margin(24 * KB, Fraction(1, 4))
-_FLASH_MARGIN = _Margin(192 * KB, Fraction(1, 8))
+_SRAM_MARGIN = _Margin(16 * KB, Fraction(1, 4))
+_FLASH_MARGIN = _Margin(64 * KB, Fraction(1, 2))
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +117,7 @@ class Limit:
             format_bytes(value, exact=False)
             for value in (self.memory_bytes, self.memory_bytes - self.limit, self.limit)
         )
-        return f"{memory} {size} - {kept} kept for the runtime = {left} for {purpose} ({self.origin})"
+        return f"{memory} {size} - {kept} kept for the program = {left} for {purpose} ({self.origin})"
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -144,7 +133,7 @@ class Budget(Mapping[str, int]):
 
     >>> budget = budget_for("nrf52840", max_macs="2M")
     >>> dict(budget)
-    {'macs': 2000000, 'weight_bytes': 745472, 'peak_activation_bytes': 178176}
+    {'macs': 2000000, 'arena_bytes': 245760, 'flash_bytes': 983040}
     """
 
     limits: tuple[Limit, ...] = ()
@@ -185,7 +174,7 @@ class Budget(Mapping[str, int]):
         """Say in one line a limit how it came about.
 
         >>> budget_for("nrf52840").explain()[1]
-        'SRAM 256 KB - 82 KB kept for the runtime = 174 KB for activations (nrf52840)'
+        'SRAM 256 KB - 16 KB kept for the program = 240 KB for the tensor arena (nrf52840)'
         """
         return [limit.explain() for limit in self.limits] or ["no limits"]
 
@@ -267,8 +256,8 @@ class Check:
     def explain(self) -> str:
         """Say in one line how much is used, or by how much it is too large.
 
-        >>> Check("peak_activation_bytes", 60_728, 178_176).explain()
-        'peak_activation_bytes: 59.3 KB of 174 KB (34.1 %)'
+        >>> Check("arena_bytes", 60_728, 178_176).explain()
+        'arena_bytes: 59.3 KB of 174 KB (34.1 %)'
         >>> Check("macs", 2_000_001, 2_000_000).explain()
         'macs: 2000001 of 2000000 (100.1 %): 1 too many'
         """
@@ -329,11 +318,14 @@ def budget_for(
     sram_margin: float | None = None,
     flash_margin: float | None = None,
     max_latency: Quantity | None = None,
+    max_head: Quantity | None = None,
+    max_arena: Quantity | None = None,
+    max_file: Quantity | None = None,
 ) -> Budget:
     """Make a budget from a device, from limits given by hand, or from both.
 
     A limit given by hand replaces that of the device. ``max_sram`` and ``max_flash`` are sizes of memory, as
-    those of a device are, so the margin for the runtime is taken from them too.
+    those of a device are, so the margin for the program is taken from them too.
 
     Args:
         device: a device or the name of one; None for no device.
@@ -341,19 +333,23 @@ def budget_for(
         max_flash: bytes of flash, e.g. ``"256KB"``.
         max_macs: multiply-accumulates, e.g. ``"2M"`` (1 M = 1000000).
         max_params: parameters, e.g. ``"60k"``.
-        sram_margin: share of the SRAM, in [0, 1), that is kept for the runtime; None for the rule above.
+        sram_margin: share of the SRAM, in [0, 1), that is kept for the program; None for the rule above.
         flash_margin: the same for flash.
         max_latency: time of one pass, e.g. ``"20ms"``, by the latency table of the space.
+        max_head: bytes of planned activations.
+        max_arena: bytes of the tensor arena, in place of what is left of the SRAM.
+        max_file: bytes of the model file, in place of what is left of the flash.
 
     Returns:
         The budget; without limits if nothing is given.
 
     Raises:
-        BudgetError: if a limit cannot be read, is zero, or leaves nothing beside the margin.
+        BudgetError: if a limit cannot be read, is zero, leaves nothing beside the margin, or is given as a
+            size of memory and by itself.
         ConfigError: if the device is unknown.
 
     >>> dict(budget_for(max_sram="64KB", sram_margin=0.25))
-    {'peak_activation_bytes': 49152}
+    {'arena_bytes': 49152}
     """
     target = find_device(device) if isinstance(device, str) else device
     limits = [
@@ -362,15 +358,21 @@ def budget_for(
             ("macs", "max_macs", max_macs, parse_count),
             ("params", "max_params", max_params, parse_count),
             (LATENCY, "max_latency", max_latency, parse_time),
+            ("head_bytes", "max_head", max_head, parse_bytes),
+            ("arena_bytes", "max_arena", max_arena, parse_bytes),
+            ("flash_bytes", "max_file", max_file, parse_bytes),
         )
         if quantity is not None
     ]
     flash, sram = (None, None) if target is None else (target.flash_bytes, target.sram_bytes)
     memories = (
-        ("weight_bytes", "flash", flash, max_flash, flash_margin, _FLASH_MARGIN),
-        ("peak_activation_bytes", "sram", sram, max_sram, sram_margin, _SRAM_MARGIN),
+        ("flash_bytes", "flash", flash, max_flash, flash_margin, _FLASH_MARGIN, ("max_file", max_file)),
+        ("arena_bytes", "sram", sram, max_sram, sram_margin, _SRAM_MARGIN, ("max_arena", max_arena)),
     )
-    for metric, memory, of_device, by_hand, margin, rule in memories:
+    for metric, memory, of_device, by_hand, margin, rule, (itself, given) in memories:
+        if given is not None:
+            _check_alone(itself, f"max_{memory}", by_hand, f"{memory}_margin", margin)
+            continue
         size = of_device if by_hand is None else parse_bytes(by_hand, f"max_{memory}")
         if margin is not None:
             _check_margin(f"{memory}_margin", margin, f"max_{memory}", size)
@@ -401,6 +403,12 @@ def _check_margin(option: str, margin: float, memory: str, size: int | None) -> 
         )
 
 
+def _check_alone(itself: str, memory: str, by_hand: object, option: str, margin: float | None) -> None:
+    for name, value in ((memory, by_hand), (option, margin)):
+        if value is not None:
+            raise BudgetError(f"{name}: expected either it or {itself}, got both; leave one of them out")
+
+
 def _memory_limit(metric: str, origin: str, size: int, margin: float | None, rule: _Margin) -> Limit:
     """What of a memory of this size is left for the network."""
     # Through its decimal digits: 0.9 of 100 bytes is 90 bytes, though the nearest float is a little less.
@@ -408,7 +416,7 @@ def _memory_limit(metric: str, origin: str, size: int, margin: float | None, rul
     left = math.floor(size - kept)
     if left < 1:
         raise BudgetError(
-            f"{origin}: expected more memory than is kept for the runtime, got {format_bytes(size)}, of "
+            f"{origin}: expected more memory than is kept for the program, got {format_bytes(size)}, of "
             f"which {math.ceil(kept)} bytes are kept; raise it, or leave it out for no limit"
         )
     return Limit(metric, left, origin, size)

@@ -39,8 +39,11 @@ class SearchConfig(BaseModel):
         max_params: limit on parameters, such as ``60k``.
         max_latency: limit on the time of one pass, such as ``20ms``, by the latency table.
         latency_table: files that ``netwright.devices.load_latency`` reads.
-        sram_margin: share of the SRAM kept for the runtime, in place of the built-in rule.
+        sram_margin: share of the SRAM kept for the program, in place of the built-in rule.
         flash_margin: the same for flash.
+        max_head: limit on the planned activations of TensorFlow Lite Micro, such as ``16KB``.
+        max_arena: limit on the tensor arena, in place of a part of the SRAM.
+        max_file: limit on the model file, in place of a part of the flash.
         space: name of a search space, or a file of one, see ``netwright.spaces``; chosen by the task.
         objectives: ``accuracy`` and perhaps some of macs, params, flash, sram, latency.
         strategy: name of a search strategy; chosen by the number of objectives.
@@ -78,6 +81,9 @@ class SearchConfig(BaseModel):
     latency_table: tuple[str, ...] | str | None = None
     sram_margin: float | None = None
     flash_margin: float | None = None
+    max_head: str | int | None = None
+    max_arena: str | int | None = None
+    max_file: str | int | None = None
     space: str | None = None
     objectives: str = "accuracy"
     strategy: str | None = None

@@ -5,6 +5,8 @@ from __future__ import annotations
 from netwright.devices import Budget, Limit, format_cost
 from netwright.ir.latency import LATENCY
 from netwright.space import ExpressionSpace, shortfalls, size
+from netwright.space.deployed import limits_a_runtime
+from netwright.space.shortfall import nearest
 
 NOUNS = {
     "macs": "MACs",
@@ -12,10 +14,13 @@ NOUNS = {
     "weight_bytes": "of weights",
     "peak_activation_bytes": "of activations",
     LATENCY: "of latency",
+    "head_bytes": "of planned activations",
+    "arena_bytes": "of tensor arena",
+    "flash_bytes": "of model file",
 }
 """What follows a number of each cost."""
 
-_MEMORIES = {"weight_bytes": "flash", "peak_activation_bytes": "SRAM"}
+_MEMORIES = {"flash_bytes": "flash", "arena_bytes": "SRAM"}
 
 
 def why_nothing_fits(space: ExpressionSpace, budget: Budget) -> str:
@@ -41,6 +46,14 @@ def why_nothing_fits(space: ExpressionSpace, budget: Budget) -> str:
         which = "the smallest" if all(one.exact for one in found) else "each"
         at_least = "" if which == "the smallest" else "at least "
         return f"nothing fits: {which} of {networks} needs {at_least}{needs}"
+    if not found and limits_a_runtime(budget):
+        near = nearest(space, budget)
+        over = [limits[name] for name, limit in budget.items() if near.costs[name] > limit]
+        needs = "; and ".join(_against(limit, near.costs[limit.metric]) for limit in over)
+        return (
+            f"nothing that fits was found among {networks}, although small ones and hundreds at random were "
+            f"looked at: the nearest needs {needs}"
+        )
     story = f"nothing fits: some of {networks} keep each limit alone, none keeps all"
     if not found:
         return f"{story} ({'; '.join(budget.explain())})"
@@ -51,7 +64,7 @@ def _against(limit: Limit, least: int) -> str:
     needed, allowed = (format_cost(limit.metric, value, exact=False) for value in (least, limit.limit))
     if needed == allowed:  # rounded, they read as equal
         needed, allowed = f"{least:,}", f"{limit.limit:,}"
-        unit = " bytes" if limit.metric in _MEMORIES else ""
+        unit = " bytes" if limit.metric.endswith("_bytes") else ""
         needed, allowed = needed + unit, allowed + unit
     return f"{needed} {NOUNS[limit.metric]}, the budget is {allowed} ({_origin(limit)})"
 
@@ -63,4 +76,4 @@ def _origin(limit: Limit) -> str:
         format_cost(limit.metric, value, exact=False)
         for value in (limit.memory_bytes, limit.memory_bytes - limit.limit)
     )
-    return f"{limit.origin}: {_MEMORIES[limit.metric]} {size} - {kept} kept for the runtime"
+    return f"{limit.origin}: {_MEMORIES[limit.metric]} {size} - {kept} kept for the program"

@@ -46,6 +46,7 @@ from netwright.space import (
     size,
     unrank,
 )
+from netwright.space.deployed import runtime_costs_of
 from netwright.spaces.catalog import load_space, resolve_space
 from netwright.strategies import AtFidelity, Listed, make_strategy, options_of
 from netwright.study import (
@@ -158,6 +159,11 @@ class Job:
         It has what the settings stand for: ``64KB`` is 65536, and data are the same wherever they lie.
         """
         return {**self.settings.to_dict(), "top": self.config.top}
+
+    def costs_of(self, architecture: Architecture) -> dict[str, int]:
+        """All costs of an architecture, those of the runtime too."""
+        known = costs_of(self.space, architecture)
+        return known | runtime_costs_of(self.space, architecture) if self.space.runtime else known
 
     def estimator(self, *, keep: bool) -> TrainedAccuracy:
         """The estimator of this job; ``keep`` for the final trainings."""
@@ -311,7 +317,8 @@ def prepare_job(
         compiled = replace(compiled, latency=latency)
     _check_space(compiled, data)
     fitting = count(compiled, budget)
-    if fitting.upper == 0:
+    # Where a limit is on what a runtime needs, an upper bound says little: one must have been seen to fit.
+    if (fitting.upper if fitting.likely is None else fitting.lower) == 0:
         raise BudgetError(why_nothing_fits(compiled, budget))
     # A strategy that cannot search this space says so when it begins: before anything is written.
     strategy.init(compiled, budget, objectives, config.seed)
@@ -351,6 +358,9 @@ def _budget(config: SearchConfig) -> Budget:
         sram_margin=config.sram_margin,
         flash_margin=config.flash_margin,
         max_latency=config.max_latency,
+        max_head=config.max_head,
+        max_arena=config.max_arena,
+        max_file=config.max_file,
     )
 
 
@@ -479,7 +489,7 @@ def _search(job: Job, study: Study, tell: OnProgress) -> tuple[History, Stopped]
             job.estimator(keep=False),
             study,
             executor,
-            costs_of=lambda architecture: costs_of(job.space, architecture),
+            costs_of=job.costs_of,
             trials=job.trials,
             deadline=deadline,
             on_event=lambda event: tell(Searching(event, job.planned_trials, left())),
@@ -502,7 +512,7 @@ def _finish(job: Job, finalists: tuple[Trial, ...], tell: OnProgress) -> tuple[H
             job.estimator(keep=True),
             study,
             executor,
-            costs_of=lambda architecture: costs_of(job.space, architecture),
+            costs_of=job.costs_of,
             trials=len(finalists),
             on_event=lambda event: tell(Finishing(event, len(finalists), numbers)),
         )

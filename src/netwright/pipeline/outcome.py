@@ -236,6 +236,7 @@ def _content(job: Job, found: History, finals: History, winner: Trial, held_out:
         space_size=job.size,
         fitting_lower=job.fitting.lower,
         fitting_upper=job.fitting.upper,
+        fitting_likely=job.fitting.likely,
         strategy=job.strategy.name,
         device=job.config.device,
         budget=tuple(job.budget.explain()),
@@ -306,7 +307,11 @@ def _result(
         "space": {
             "id": job.space.id,
             "size": job.size,
-            "fitting": {"lower": job.fitting.lower, "upper": job.fitting.upper},
+            "fitting": {
+                "lower": job.fitting.lower,
+                "upper": job.fitting.upper,
+                **({} if job.fitting.likely is None else {"likely": list(job.fitting.likely)}),
+            },
         },
         "data": {"name": job.data.name, "fingerprint": job.data.fingerprint},
         "search_seconds": round(busy_seconds([*found]), 3),

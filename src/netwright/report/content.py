@@ -114,6 +114,7 @@ class ReportContent:
         space_size: number of its architectures.
         fitting_lower: at least so many of them fit the budget.
         fitting_upper: at most so many do; equal to ``fitting_lower`` where the count is exact.
+        fitting_likely: a 95 % interval of how many do, where they can only be told one by one.
         strategy: name of the search strategy.
         device: name of the device, or None where limits were given by hand or not at all.
         budget: a line for each limit that says where it comes from, as ``Budget.explain`` gives them.
@@ -178,6 +179,7 @@ class ReportContent:
     examples: tuple[Example, ...] = ()
     further_costs: Mapping[str, int] = field(default_factory=dict)
     front: Front | None = None
+    fitting_likely: tuple[float, float] | None = None
 
     @property
     def cost_names(self) -> tuple[str, ...]:

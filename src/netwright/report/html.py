@@ -226,6 +226,8 @@ def _fitting(content: ReportContent) -> str:
         return "all of them fit"
     if low == high:
         return f"{labels.integer(low)} of them fit ({_share_of(low, size)})"
+    if content.fitting_likely is not None:
+        low, high = (round(end) for end in content.fitting_likely)
     shares = dict.fromkeys((_share_of(low, size), _share_of(high, size)))
     return f"between {labels.integer(low)} and {labels.integer(high)} of them fit ({' to '.join(shares)})"
 

@@ -35,6 +35,9 @@ COST_TITLES: Mapping[str, str] = {
     "weight_bytes": "Weights",
     "peak_activation_bytes": "Peak activation memory",
     "latency_ns": "Latency by the table",
+    "head_bytes": "Planned activations",
+    "arena_bytes": "Tensor arena",
+    "flash_bytes": "Model file",
 }
 """What the costs are called in headings and on axes."""
 

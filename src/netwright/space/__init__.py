@@ -6,29 +6,21 @@ from netwright.space.cell_grammar import cell, choose, each, five_steps
 from netwright.space.cell_stack import cells
 from netwright.space.compile import ExpressionSpace, SearchSpace, compile_space
 from netwright.space.counting import (
-    Budget,
     Count,
     Extreme,
     Extremes,
     FittingArchitectures,
-    costs_of,
     count,
     extremes,
     fitting,
-    iterate,
-    rank,
     sample,
-    shortfalls,
-    size,
-    smallest,
-    unrank,
-    why_nothing_fits,
 )
 from netwright.space.crossover import cross
 from netwright.space.distributions import Distribution, distribution
 from netwright.space.drawing import draw_rows, sample_per_decision, without_replacement
 from netwright.space.encoding import costs, decode, encode, row_costs
 from netwright.space.expression import choice, derived, place, repeat, sequential
+from netwright.space.members import Budget, costs_of, fits, iterate, rank, size, unrank
 from netwright.space.opaque import (
     Estimate,
     EstimatedDistribution,
@@ -39,6 +31,7 @@ from netwright.space.opaque import (
     estimate_size,
 )
 from netwright.space.program import Decision
+from netwright.space.shortfall import shortfalls, smallest, why_nothing_fits
 from netwright.space.topology import trellis
 from netwright.space.variation import Neighbourhood, mutate, neighbours
 
@@ -79,6 +72,7 @@ __all__ = [
     "estimate_extremes",
     "estimate_size",
     "extremes",
+    "fits",
     "fitting",
     "five_steps",
     "iterate",

@@ -13,6 +13,7 @@ from netwright.ir.dtype import find_dtype
 from netwright.ir.graph import Graph, GraphBuilder, Tensor
 from netwright.ir.latency import LATENCY, LatencyTable
 from netwright.ir.memory import MemoryModel, check_memory_model
+from netwright.ir.runtime import RUNTIME, runs
 from netwright.space.architecture import Architecture
 from netwright.space.composite import Meter, Tracked
 from netwright.space.diagram import PEAK, Diagram
@@ -81,8 +82,18 @@ class ExpressionSpace:
 
     @property
     def costs(self) -> tuple[str, ...]:
-        """Names of all costs that can be asked about and limited."""
+        """Names of the costs of which all can be asked: they add up, or are a maximum over steps."""
         return COSTS if self.latency is None else (*COSTS, LATENCY)
+
+    @property
+    def runtime(self) -> bool:
+        """Whether the runtime runs its networks, so that ``netwright.ir.runtime.RUNTIME`` can be limited."""
+        return runs(self.dtype, self.memory_model)
+
+    @property
+    def limits(self) -> tuple[str, ...]:
+        """Names of all costs that can be limited."""
+        return (*self.costs, *RUNTIME) if self.runtime else self.costs
 
     @cached_property
     def program(self) -> Program:
@@ -145,7 +156,12 @@ class ExpressionSpace:
 
     @cached_property
     def walks(self) -> dict[Architecture, Any]:
-        """What ``netwright.space.counting.walked`` remembers."""
+        """What ``netwright.space.members.walked`` remembers."""
+        return {}
+
+    @cached_property
+    def deployed(self) -> dict[Architecture, dict[str, int]]:
+        """What ``netwright.space.deployed.runtime_costs_of`` remembers."""
         return {}
 
     @cached_property
@@ -178,7 +194,8 @@ class ExpressionSpace:
 
     def _explorer(self, tracked: Tracked) -> Explorer:
         time = None if self.latency is None else self.latency.of
-        return Explorer(self.name, self.program, Meter(self.dtype, self.memory_model, time), tracked)
+        meter = Meter(self.dtype, self.memory_model, time, runtime=self.runtime)
+        return Explorer(self.name, self.program, meter, tracked)
 
     @cached_property
     def _diagrams(self) -> dict[Tracked, Diagram | TooLargeError]:

@@ -20,6 +20,7 @@ from netwright.ir.graph import GraphBuilder, Tensor
 from netwright.ir.latency import LATENCY, describe_operation, operations
 from netwright.ir.memory import Fusion, MemoryModel, fuse
 from netwright.ir.ops import Op, Shape
+from netwright.ir.runtime import FLOORS, join_floors, step_floors
 from netwright.space.architecture import Value
 from netwright.space.diagram import PEAK, SUMS
 
@@ -157,24 +158,38 @@ class Meter:
         dtype: number format of weight bytes and memory.
         memory_model: see ``netwright.ir.memory.MemoryModel``.
         latency: the time of the operations of a block, if that is counted.
+        runtime: whether to count what the runtime's structures and its file take at least, see
+            ``netwright.ir.runtime.FLOORS``.
     """
 
     def __init__(
-        self, dtype: str, memory_model: MemoryModel, latency: Callable[[Sequence[str]], int] | None = None
+        self,
+        dtype: str,
+        memory_model: MemoryModel,
+        latency: Callable[[Sequence[str]], int] | None = None,
+        *,
+        runtime: bool = False,
     ) -> None:
         self._dtype = dtype
         self._model: MemoryModel = memory_model
         self._latency = latency
+        self._runtime = runtime
         self._known: dict[Any, Measured] = {}
 
     @property
     def sums(self) -> tuple[str, ...]:
         """The costs that add up."""
-        return SUMS if self._latency is None else (*SUMS, LATENCY)
+        return (
+            *SUMS,
+            *(() if self._latency is None else (LATENCY,)),
+            *(FLOORS if self._runtime else ()),
+        )
 
     def untimed(self) -> Meter:
         """The same without latency, for what may not occur in any network."""
-        return self if self._latency is None else Meter(self._dtype, self._model)
+        if self._latency is None:
+            return self
+        return Meter(self._dtype, self._model, runtime=self._runtime)
 
     @property
     def memory_model(self) -> MemoryModel:
@@ -221,7 +236,11 @@ class Meter:
         held = own if alias else 0
         without = max((m.bytes - held for m in moments[last_read + 1 :]), default=-1)
         return Measured(
-            (*(figures[name] for name in SUMS), *self._timed(where, lambda: operations(graph))),
+            (
+                *(figures[name] for name in SUMS),
+                *self._timed(where, lambda: operations(graph)),
+                *(step_floors(graph, steps) if self._runtime else ()),
+            ),
             figures[PEAK],
             Profile(with_input, without, alias, self.bytes(output.shape)),
             (output.shape, totals.fusable),
@@ -235,10 +254,14 @@ class Meter:
             op: an addition or a concatenation.
             shapes: of the tensors.
         """
-        if self._latency is None:
+        if self._latency is None and not self._runtime:
             return NOTHING
         output = op.output_shape(tuple(shapes))
-        return (*(0 for _ in SUMS), *self._timed(where, lambda: [describe_operation(op, shapes, output)]))
+        return (
+            *(0 for _ in SUMS),
+            *self._timed(where, lambda: [describe_operation(op, shapes, output)]),
+            *(join_floors() if self._runtime else ()),
+        )
 
     def _timed(self, where: str, parts: Callable[[], Sequence[str]]) -> Sums:
         """The latency as the last of the sums; nothing, and nothing is described, where it is not counted."""

@@ -6,8 +6,8 @@ import numpy as np
 
 from netwright.space.architecture import Architecture
 from netwright.space.compile import ExpressionSpace
-from netwright.space.counting import architecture_of, counting_diagram, walk
 from netwright.space.diagram import Diagram
+from netwright.space.members import architecture_of, counting_diagram, walk
 
 
 def cross(

@@ -13,23 +13,32 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import product
-from math import ceil, gcd
+from math import ceil, floor, gcd, log, sqrt
+from statistics import fmean, stdev
 
 import numpy as np
 from numpy.typing import NDArray
 
 from netwright.errors import BudgetError, SpaceError
-from netwright.space.architecture import Value
+from netwright.seeding import integer_below, rng_for
+from netwright.space.architecture import Architecture, Value
 from netwright.space.compile import ExpressionSpace
-from netwright.space.counting import Budget, Count, checked_limits, why_nothing_fits
+from netwright.space.counting import CONFIDENCE, Count
+from netwright.space.deployed import implied_limits, limits_a_runtime
 from netwright.space.diagram import Diagram
 from netwright.space.distributions import Distribution
-from netwright.space.fitting import binding_limits, within_peak
+from netwright.space.fitting import binding_limits, fit, within_peak
+from netwright.space.members import Budget, architecture_of, checked_limits, fits, path_costs
 from netwright.space.segments import counted_within, segments_of
+from netwright.space.shares import share_interval
+from netwright.space.shortfall import why_nothing_fits
 from netwright.space.tables import CompletionTables, plan, tabulate
 
 GLOBALS = ("resolution", "width")
 """Names of the decisions that make sub-spaces, where none are given."""
+
+DRAWS = 64
+"""Networks of each sub-space that are planned one by one."""
 
 SHARE = 0.08
 """Part of the usual work that the tables of one sub-space may take, as there are many of them."""
@@ -50,6 +59,9 @@ _Array = NDArray[np.float64]
 class SubSpace:
     """One sub-space under a budget.
 
+    Where the budget limits what a runtime needs, ``DRAWS`` of the networks that may fit are planned one by
+    one, and distribution and mean are 95 % intervals from those that fit, not bounds.
+
     Attributes:
         settings: what it settles: decision name to option.
         size: number of its architectures.
@@ -67,7 +79,8 @@ class SubSpace:
     @property
     def share(self) -> tuple[float, float]:
         """Bounds of the share that fits."""
-        return self.fitting.lower / self.size, self.fitting.upper / self.size
+        low, high = self.fitting.likely or (self.fitting.lower, self.fitting.upper)
+        return low / self.size, high / self.size
 
     def quantile(self, share: float) -> tuple[int, int] | None:
         """Bounds of a quantile of the metric among those that fit; None if nothing is sure to fit."""
@@ -165,7 +178,11 @@ def design(
     chosen = global_decisions(space, names)
     ranked, empty = [], []
     for settings, diagram in _sub_diagrams(space, chosen):
-        found = _measured(settings, diagram, limits, diagram.term(metric))
+        found = (
+            _drawn(space, settings, diagram, limits, diagram.term(metric))
+            if limits_a_runtime(limits)
+            else _measured(settings, diagram, limits, diagram.term(metric))
+        )
         if found is None:
             empty.append(settings)
         else:
@@ -228,6 +245,52 @@ def _measured(
     if fitting.lower == 0:
         return SubSpace(settings, size, fitting, None, (float(found.values[0]), float(most)))
     return SubSpace(settings, size, fitting, found, found.mean())
+
+
+def _drawn(
+    space: ExpressionSpace,
+    settings: Mapping[str, Value],
+    diagram: Diagram,
+    limits: Mapping[str, int],
+    term: int,
+) -> SubSpace | None:
+    """Look at draws from those that may fit; None if none can, or none of the draws does."""
+    table = fit(diagram, implied_limits(space, limits, diagram))
+    if table is None:
+        return None
+    rng = rng_for(0, "design", repr(dict(settings)))
+    seen: dict[Architecture, int] = {}
+    hits = []
+    for _ in range(DRAWS):
+        architecture = architecture_of(space, table.path(integer_below(rng, table.total)))
+        if fits(space, architecture, limits):
+            costs = path_costs(space, architecture, diagram)
+            hits.append(costs[diagram.names[term]])
+            seen[architecture] = 1
+    size = diagram.counts[diagram.root]
+    low, high = share_interval(len(hits), DRAWS, CONFIDENCE)
+    fitting = Count(len(seen), table.total, (low * table.total, high * table.total))
+    if not hits:
+        return None
+    middle = fmean(hits)
+    error = 1.96 * stdev(hits) / sqrt(len(hits)) if len(hits) > 1 else middle
+    bounds = (max(min(hits), middle - error), min(max(hits), middle + error))
+    return SubSpace(settings, size, fitting, _band(diagram.names[term], hits), bounds)
+
+
+def _band(metric: str, hits: Sequence[int]) -> Distribution:
+    """How draws are distributed, with the band that holds the truth everywhere at once.
+
+    [Massart 1990, doi:10.1214/aop/1176990746]
+    """
+    values = sorted(set(hits))
+    reach = sqrt(len(hits) * log(2 / (1 - CONFIDENCE)) / 2)
+    below = [sum(hit <= value for hit in hits) for value in values]
+    lower = [max(0, floor(count - reach)) for count in below[:-1]]
+    upper = [min(len(hits), ceil(count + reach)) for count in below[:-1]]
+    return Distribution(
+        metric, tuple(values), (*lower, len(hits)), (*upper, len(hits)), complete=len(values) == 1
+    )
 
 
 def _by_segments(

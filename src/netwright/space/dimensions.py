@@ -14,8 +14,8 @@ from types import MappingProxyType
 from netwright.errors import SpaceError, TooLargeError
 from netwright.space.architecture import Architecture, Value
 from netwright.space.compile import ExpressionSpace
-from netwright.space.counting import architecture_of, costs_of, counting_diagram, diagram_of
 from netwright.space.diagram import PEAK, Diagram, Edge
+from netwright.space.members import architecture_of, costs_of, counting_diagram, diagram_of
 from netwright.space.program import Decision
 
 WORDS: Mapping[str, str] = MappingProxyType(

@@ -19,9 +19,11 @@ import numpy as np
 
 from netwright.errors import BudgetError, SpaceError
 from netwright.space.compile import ExpressionSpace
-from netwright.space.counting import Budget, checked_limits, diagram_of, why_nothing_fits
+from netwright.space.deployed import check_countable
 from netwright.space.diagram import PEAK, Diagram
 from netwright.space.fitting import binding_limits, conditioned_parts, fit
+from netwright.space.members import Budget, checked_limits, diagram_of
+from netwright.space.shortfall import why_nothing_fits
 from netwright.space.tables import plan, tabulate
 
 PEAK_THRESHOLDS = 24
@@ -122,6 +124,7 @@ def distribution(
         raise SpaceError(f"points: expected at least 2, got {points}")
     checked_limits(space, {metric: 0})
     limits = checked_limits(space, budget)
+    check_countable(space, limits)
     diagram = diagram_of(space, {metric, *limits})
     found = (
         _of_peak(diagram, limits, points)

@@ -12,17 +12,12 @@ from netwright.errors import BudgetError, SpaceError
 from netwright.seeding import seed_for
 from netwright.space.architecture import Architecture
 from netwright.space.compile import ExpressionSpace
-from netwright.space.counting import (
-    Budget,
-    FittingArchitectures,
-    architecture_of,
-    counting_diagram,
-    fitting,
-    why_nothing_fits,
-)
+from netwright.space.counting import FittingArchitectures, fitting
 from netwright.space.encoding import CHUNK, Rows, row_type
 from netwright.space.layers import INACTIVE, Integers, Steps, steps_of
+from netwright.space.members import Budget, architecture_of, counting_diagram
 from netwright.space.permutation import Permutation
+from netwright.space.shortfall import why_nothing_fits
 
 MISSES = 100_000
 """Indices in a row that may turn out not to fit before the drawing gives up."""

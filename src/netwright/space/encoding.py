@@ -17,9 +17,9 @@ from numpy.typing import ArrayLike, NDArray
 from netwright.errors import BudgetError, SpaceError, TooLargeError
 from netwright.space.architecture import Architecture
 from netwright.space.compile import ExpressionSpace, SearchSpace
-from netwright.space.counting import counting_diagram, diagram_of, of_expression
 from netwright.space.diagram import PEAK, Diagram
 from netwright.space.layers import INACTIVE, PEAKS, SETTLED, Integers, Layer, layers_of
+from netwright.space.members import counting_diagram, diagram_of, of_expression
 from netwright.space.program import Decision
 
 Rows = NDArray[Any]

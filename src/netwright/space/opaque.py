@@ -10,10 +10,11 @@ Nothing here is a bound in the sense of ``Count``: an interval holds the truth w
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from math import log, prod, sqrt
+from types import MappingProxyType
 
 import numpy as np
 
@@ -23,7 +24,10 @@ from netwright.ir.memory import MemoryModel
 from netwright.seeding import integer_below, rng_for
 from netwright.space.architecture import Architecture
 from netwright.space.compile import ExpressionSpace, SearchSpace
-from netwright.space.counting import Budget, Extreme, costs_of, size, unrank
+from netwright.space.counting import Extreme, fitting
+from netwright.space.deployed import limits_a_runtime, runtime_costs_of
+from netwright.space.members import Budget, costs_of, size, unrank
+from netwright.space.shares import share_interval
 
 SAMPLES = 1000
 
@@ -147,7 +151,7 @@ def estimate_count(
         BudgetError: if the budget names an unknown cost.
     """
     _check(space, samples, confidence, *budget)
-    found = _looks(space, samples, seed, _counted(space, dtype, memory_model))
+    found = _looks(space, samples, seed, _counted(space, dtype, memory_model, budget))
     hits = sum(
         architecture is not None and all(costs[name] <= limit for name, limit in budget.items())
         for architecture, costs in found
@@ -171,7 +175,7 @@ def estimate_distribution(
 
     Args:
         space: an opaque space, or one made from an expression.
-        metric: one of ``netwright.ir.cost.COSTS``, or of ``space.costs``.
+        metric: one of ``netwright.ir.cost.COSTS``, or of ``space.limits``.
         budget: inclusive upper limits by cost, or None.
         samples: number of draws; those that are no architectures or do not fit tell nothing.
         seed: of the draws.
@@ -183,7 +187,8 @@ def estimate_distribution(
         SpaceError: if samples or confidence make no sense, or no draw is an architecture that fits.
         BudgetError: if a cost is unknown.
     """
-    seen = _seen(space, metric, budget, samples, seed, confidence, _counted(space, dtype, memory_model))
+    count = _counted(space, dtype, memory_model, (metric, *(budget or {})))
+    seen = _seen(space, metric, budget, samples, seed, confidence, count)
     values, counts = np.unique([value for value, _ in seen], return_counts=True)
     return EstimatedDistribution(
         metric,
@@ -213,7 +218,7 @@ def estimate_extremes(
 
     Args:
         space: an opaque space, or one made from an expression.
-        metric: one of ``netwright.ir.cost.COSTS``, or of ``space.costs``.
+        metric: one of ``netwright.ir.cost.COSTS``, or of ``space.limits``.
         budget: inclusive upper limits by cost, or None.
         samples: number of draws; those that are no architectures or do not fit tell nothing.
         seed: of the draws.
@@ -225,57 +230,11 @@ def estimate_extremes(
         SpaceError: if samples or confidence make no sense, or no draw is an architecture that fits.
         BudgetError: if a cost is unknown.
     """
-    seen = _seen(space, metric, budget, samples, seed, confidence, _counted(space, dtype, memory_model))
+    count = _counted(space, dtype, memory_model, (metric, *(budget or {})))
+    seen = _seen(space, metric, budget, samples, seed, confidence, count)
     least, most = min(seen, key=lambda one: one[0]), max(seen, key=lambda one: one[0])
     share = 1 - (1 - confidence) ** (1 / len(seen))
     return SeenExtremes(Extreme(*least), Extreme(*most), share, confidence, len(seen))
-
-
-def share_interval(hits: int, draws: int, confidence: float) -> tuple[float, float]:
-    """The interval of a share [Clopper & Pearson 1934, doi:10.1093/biomet/26.4.404], never too short.
-
-    Args:
-        hits: how many of the draws were hits.
-        draws: number of draws.
-        confidence: probability that the interval holds the true share, at least.
-
-    >>> [round(bound, 4) for bound in share_interval(0, 10, 0.95)]
-    [0.0, 0.3085]
-    """
-    tail = (1 - confidence) / 2
-    weights = _log_binomials(draws)
-    lower, upper = 0.0, 1.0
-    if hits > 0:
-        lower = _crossing(lambda p: 1 - _at_most(hits - 1, weights, p) < tail)
-    if hits < draws:
-        upper = _crossing(lambda p: _at_most(hits, weights, p) > tail)
-    return lower, upper
-
-
-def _log_binomials(draws: int) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-    """Logarithms of the binomial coefficients of ``draws`` over 0, 1 ... draws."""
-    k = np.arange(draws, dtype=np.float64)
-    return np.concatenate([[0.0], np.cumsum(np.log((draws - k) / (k + 1)))])
-
-
-def _at_most(hits: int, weights: np.ndarray[tuple[int], np.dtype[np.float64]], share: float) -> float:
-    """Probability of at most so many hits."""
-    k = np.arange(len(weights))
-    return float(
-        np.exp(weights + k * log(share) + (len(weights) - 1 - k) * np.log1p(-share))[: hits + 1].sum()
-    )
-
-
-def _crossing(before: Callable[[float], bool]) -> float:
-    """Where a condition that holds from 0 on ceases to hold, by halving."""
-    low, high = 0.0, 1.0
-    for _ in range(60):
-        middle = (low + high) / 2
-        if before(middle):
-            low = middle
-        else:
-            high = middle
-    return (low + high) / 2
 
 
 def _share_of(total: int, hits: int, samples: int, confidence: float) -> Estimate:
@@ -288,7 +247,7 @@ def _check(space: SearchSpace, samples: int, confidence: float, *metrics: str) -
         raise SpaceError(f"samples: expected at least 1, got {samples}")
     if not 0 < confidence < 1:
         raise SpaceError(f"confidence: expected more than 0 and less than 1, got {confidence}")
-    known = space.costs if isinstance(space, ExpressionSpace) else COSTS
+    known = space.limits if isinstance(space, ExpressionSpace) else COSTS
     for metric in metrics:
         if metric not in known:
             raise BudgetError(f"estimate: expected some of {known}, got {metric!r}")
@@ -308,7 +267,7 @@ def _seen(
     _check(space, samples, confidence, metric, *limits)
     seen = [
         (costs[metric], architecture)
-        for architecture, costs in _looks(space, samples, seed, costs_of)
+        for architecture, costs in _looks(space, samples, seed, costs_of, limits)
         if architecture is not None and all(costs[name] <= limit for name, limit in limits.items())
     ]
     if not seen:
@@ -332,9 +291,15 @@ def _built(space: SearchSpace) -> _Costs:
     return build
 
 
-def _counted(space: SearchSpace, dtype: str, memory_model: MemoryModel) -> _Costs:
+def _counted(
+    space: SearchSpace, dtype: str, memory_model: MemoryModel, names: Collection[str] = ()
+) -> _Costs:
+    """What counts an architecture; ``names`` are the costs asked for, as some take longer."""
     if isinstance(space, ExpressionSpace):
-        return partial(costs_of, space)
+        known = partial(costs_of, space)
+        if not limits_a_runtime(names):
+            return known
+        return lambda architecture: known(architecture) | runtime_costs_of(space, architecture)
     return lambda architecture: cost(
         space.to_graph(architecture), dtype=dtype, memory_model=memory_model
     ).totals()
@@ -345,12 +310,29 @@ def _combinations(space: SearchSpace) -> int:
 
 
 def _looks(
-    space: SearchSpace, samples: int, seed: int, costs_of: _Costs
+    space: SearchSpace,
+    samples: int,
+    seed: int,
+    costs_of: _Costs,
+    limits: Mapping[str, int] = MappingProxyType({}),
 ) -> Iterator[tuple[Architecture | None, dict[str, int]]]:
-    """Draws with their costs; None for a combination that is no architecture."""
+    """Draws with their costs; None for a combination that is no architecture, or that does not fit.
+
+    Under limits on what a runtime needs, draws are from those that may fit: uniform over these.
+    """
     rng = rng_for(seed, "estimate")
+    candidates = None
+    if isinstance(space, ExpressionSpace) and limits_a_runtime(limits):
+        candidates = fitting(space, limits)
     for _ in range(samples):
-        architecture = _drawn(space, rng)
+        if candidates is None:
+            architecture: Architecture | None = _drawn(space, rng)
+        else:
+            total = candidates.upper
+            architecture = candidates.at(integer_below(rng, total)) if total else None
+        if architecture is None:
+            yield None, {}
+            continue
         try:
             costs = costs_of(architecture)
         except (SpaceError, GraphError):

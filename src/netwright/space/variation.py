@@ -11,7 +11,7 @@ import numpy as np
 from netwright.errors import SpaceError
 from netwright.space.architecture import Architecture
 from netwright.space.compile import ExpressionSpace
-from netwright.space.counting import Walked, architecture_of, counting_diagram, walked
+from netwright.space.members import Walked, architecture_of, counting_diagram, walked
 
 
 def mutate(space: ExpressionSpace, architecture: Architecture, rng: np.random.Generator) -> Architecture:

@@ -6,17 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, get_args
 
-from netwright.errors import BudgetError, ConfigError, SpaceError, TooLargeError
+from netwright.errors import BudgetError, ConfigError, SpaceError
 from netwright.space import (
     Architecture,
     ExpressionSpace,
     FittingArchitectures,
-    costs_of,
     fitting,
     why_nothing_fits,
 )
 from netwright.space.canonical_forms import Rule, canonical
-from netwright.space.counting import diagram_of, path_costs
 
 
 def candidates_in(space: Any, budget: Mapping[str, int]) -> FittingArchitectures:
@@ -39,18 +37,6 @@ def candidates_in(space: Any, budget: Mapping[str, int]) -> FittingArchitectures
     if not candidates.upper:
         raise BudgetError(why_nothing_fits(space, budget))
     return candidates
-
-
-def fits(space: ExpressionSpace, architecture: Architecture, budget: Mapping[str, int]) -> bool:
-    """Whether the costs of an architecture are within a budget."""
-    if not budget:
-        return True
-    try:
-        # It was made when the fitting architectures were indexed; building the network takes far longer.
-        costs = path_costs(space, architecture, diagram_of(space, budget))
-    except TooLargeError:
-        costs = costs_of(space, architecture)
-    return all(costs[metric] <= limit for metric, limit in budget.items())
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from netwright.errors import ConfigError
 from netwright.seeding import seed_for
-from netwright.space import Architecture, ExpressionSpace, FittingArchitectures
-from netwright.space.counting import architecture_of, counting_diagram
-from netwright.strategies.candidates import candidates_in, fits
+from netwright.space import Architecture, ExpressionSpace, FittingArchitectures, fits
+from netwright.space.members import architecture_of, counting_diagram
+from netwright.strategies.candidates import candidates_in
 from netwright.trial import Metric, Objectives, Proposal, Trial, score_of, single_objective
 
 ASKED = 20

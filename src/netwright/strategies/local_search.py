@@ -9,10 +9,10 @@ from typing import Any, ClassVar, NamedTuple, Protocol
 import numpy as np
 
 from netwright.seeding import rng_for, seed_for
-from netwright.space import Architecture, ExpressionSpace, FittingArchitectures, Neighbourhood
+from netwright.space import Architecture, ExpressionSpace, FittingArchitectures, Neighbourhood, fits
 from netwright.space.canonical_forms import Rule, canonical
 from netwright.space.permutation import Permutation
-from netwright.strategies.candidates import candidates_in, check_distinct, fits
+from netwright.strategies.candidates import candidates_in, check_distinct
 from netwright.trial import Metric, Objectives, Proposal, Trial, score_of, single_objective
 
 LISTED = 4096

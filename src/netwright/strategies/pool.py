@@ -12,8 +12,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from netwright.seeding import rng_for
-from netwright.space import Architecture, ExpressionSpace, FittingArchitectures, mutate
-from netwright.strategies.candidates import fits
+from netwright.space import Architecture, ExpressionSpace, FittingArchitectures, fits, mutate
 from netwright.trial import Metric, Trial, score_of
 
 SMALL = 256

@@ -6,9 +6,9 @@ from collections.abc import Callable, Collection
 
 import numpy as np
 
-from netwright.space import Architecture, FittingArchitectures, mutate
+from netwright.space import Architecture, FittingArchitectures, fits, mutate
 from netwright.space.crossover import cross
-from netwright.strategies.candidates import Known, fits
+from netwright.strategies.candidates import Known
 from netwright.strategies.population import Member
 from netwright.trial import Proposal
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from netwright.cli.output import Column, Json, exact_count, print_json, print_line, print_table
+from netwright.cli.output import Column, Json, exact_count, print_json, print_line, print_table, short_count
 from netwright.cli.space.question import (
     SAMPLES,
     Question,
@@ -86,6 +86,7 @@ def count_fitting(question: Question, samples: Samples = SAMPLES, json: Json = F
     bounds would, it is an estimate from samples and says so.
     """
     from netwright.space import count, size, why_nothing_fits
+    from netwright.space.counting import DRAWS
 
     total = size(question.space)
     try:
@@ -101,13 +102,21 @@ def count_fitting(question: Question, samples: Samples = SAMPLES, json: Json = F
         _nothing_fits(question, total, why_nothing_fits(question.space, question.budget), json)
         return
     if json:
-        bounds = {"size": total, "lower": found.lower, "upper": found.upper, "exact": found.exact}
+        bounds: dict[str, Any] = {"size": total, "lower": found.lower, "upper": found.upper}
+        bounds["exact"] = found.exact
+        if found.likely is not None:
+            bounds["likely"] = list(found.likely)
         print_json({**question.origin, **bounds, "estimated": False})
         return
     question.print_heading()
     print_line(f"{exact_count(total)} architectures, of which fit")
     if found.exact:
         print_line(f"{exact_count(found.upper)}, {percent(found.upper, total)}")
+    elif found.likely is not None:
+        low, high = (round(end) for end in found.likely)
+        print_line(f"about {short_count(low)} to {short_count(high)}, {percent(low, total)} to ")
+        print_line(f"{percent(high, total)} (95 % interval: {DRAWS} of the {short_count(found.upper)} that may")
+        print_line("fit were drawn, and each was planned as the interpreter plans it)")
     else:
         print_line(f"at least {exact_count(found.lower)}, {percent(found.lower, total)}")
         print_line(f"at most  {exact_count(found.upper)}, {percent(found.upper, total)}")
@@ -188,17 +197,18 @@ def extremes_of(question: Question, samples: Samples = SAMPLES, json: Json = Fal
     With --json each value comes with an architecture that has it. Where an exact answer would take too much,
     they are the smallest and the largest seen among samples, marked so.
     """
-    from netwright.space import extremes
+    from netwright.space import extremes, smallest
     from netwright.space.opaque import estimate_extremes
 
     question.expect_something_to_fit()
     found: dict[str, Extremes | SeenExtremes] = {}
     reasons: dict[str, str] = {}
-    for metric in question.space.costs:
+    for metric in question.space.limits:
         try:
             found[metric] = extremes(question.space, metric, question.budget)
         except TooLargeError as reason:
-            reasons[metric] = str(reason)
+            least = format_cost(metric, smallest(question.space, metric), exact=False)
+            reasons[metric] = f"{reason}; none of all is below {least}"
             found[metric] = estimate_extremes(question.space, metric, question.budget, samples)
     if json:
         rows = {metric: _extremes_as_json(question.space, each) for metric, each in found.items()}

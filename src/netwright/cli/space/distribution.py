@@ -9,8 +9,9 @@ import typer
 
 from netwright.cli.output import Column, Json, exact_count, print_json, print_line, print_table
 from netwright.cli.space.question import SAMPLES, Plot, Question, Samples, asks_about_a_space
-from netwright.devices import METRICS, format_cost
+from netwright.devices import format_cost
 from netwright.errors import ConfigError, TooLargeError
+from netwright.ir.latency import LATENCY
 
 if TYPE_CHECKING:
     from netwright.space import ExpressionSpace
@@ -20,7 +21,19 @@ if TYPE_CHECKING:
 QUANTILES = (5, 25, 50, 75, 95)
 """In per cent."""
 
-Metric = Annotated[str, typer.Option(metavar="|".join(METRICS), help="The cost.", show_default=True)]
+Metric = Annotated[
+    str,
+    typer.Option(
+        metavar="NAME",
+        help="The cost, such as macs, params, weight_bytes or arena_bytes.",
+        show_default=True,
+    ),
+]
+    str,
+    typer.Option(
+        metavar="NAME", help="The cost, such as macs, params, weight_bytes or arena_bytes.", show_default=True
+    ),
+]
 
 
 @asks_about_a_space(budget=True)
@@ -67,9 +80,9 @@ def check_metric(metric: str, space: ExpressionSpace) -> None:
     Raises:
         ConfigError: if the space has no such cost.
     """
-    if metric not in space.costs:
-        hint = "; give --latency-table FILE" if metric in METRICS else ""
-        raise ConfigError(f"--metric: expected one of {', '.join(space.costs)}, got {metric!r}{hint}")
+    if metric not in space.limits:
+        hint = "; give --latency-table FILE" if metric == LATENCY else ""
+        raise ConfigError(f"--metric: expected one of {', '.join(space.limits)}, got {metric!r}{hint}")
 
 
 def check_plot(plot: str | None) -> None:

@@ -1,0 +1,90 @@
+"""What the runtime on a microcontroller needs for a network, and what it needs at least.
+
+``netwright.ir.tflm`` has the exact account of TensorFlow Lite Micro: how the planner packs the tensors
+depends on the whole network, so these figures neither add up over its parts nor are a maximum over them. For
+answers about all networks of a space there are *floors*, which do add up: bytes that the structures of the
+interpreter (``tail_floor``) and the file (``flash_floor``) take whatever the rest of the network is. With the
+largest sum of live tensors, which no plan can be below, they bound every network from below.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import prod
+
+from netwright.ir.graph import Graph
+from netwright.ir.memory import Step
+from netwright.ir.ops import Add, Conv, Flatten, Identity, Input, Linear, Multiply, Zero, weights
+from netwright.ir.tflm import tflm_cost
+
+RUNTIME = ("head_bytes", "arena_bytes", "flash_bytes")
+"""Exact costs of one network on its runtime: planned activations; these and the interpreter's structures as
+on a 64-bit computer, where they can be measured and are larger than on the device; the model file."""
+
+FLOORS = ("tail_floor", "flash_floor")
+"""Costs that add up, and that no network is below."""
+
+TAIL_FIXED = 488
+"""Bytes of the interpreter's structures that do not depend on the network."""
+
+_NO_STEP = (Input, Flatten, Identity, Zero)
+_OP, _TENSOR = 64, 24
+_CONV_SETTINGS, _CONV_DATA = 28, 80
+_LINEAR_SETTINGS, _LINEAR_DATA = 8, 32
+_FILE_CHANNEL = 28
+"""For each output channel: a bias of 4 bytes, and scale and zero point (4 and 8) of weights and of bias."""
+
+
+def runs(dtype: str, memory_model: str) -> bool:
+    """Whether the runtime runs networks of a number format, and as the memory model has it."""
+    return (dtype, memory_model) == ("int8", "standard")
+
+
+def runtime_costs(graph: Graph) -> dict[str, int]:
+    """The exact costs of ``RUNTIME`` for a network that is deployed with int8 numbers.
+
+    Raises:
+        GraphError: if an op has no rule for this runtime.
+    """
+    found = tflm_cost(graph)
+    return {
+        "head_bytes": found.head_bytes,
+        "arena_bytes": found.head_bytes + found.tail_bytes_host64,
+        "flash_bytes": found.flash_bytes,
+    }
+
+
+def step_floors(graph: Graph, steps: Sequence[Step]) -> tuple[int, int]:
+    """The ``FLOORS`` of the steps of a network, or of one block of it.
+
+    Args:
+        graph: the network or the block.
+        steps: what ``netwright.ir.memory.fuse`` gave for it.
+    """
+    tail = flash = 0
+    for step in steps:
+        more_tail, more_flash = _floors(graph, step)
+        tail, flash = tail + more_tail, flash + more_flash
+    return tail, flash
+
+
+def join_floors() -> tuple[int, int]:
+    """The ``FLOORS`` of an op that brings tensors together and has no weights."""
+    return _OP + _TENSOR, 0
+
+
+def _floors(graph: Graph, step: Step) -> tuple[int, int]:
+    op = step.node.op
+    if isinstance(op, _NO_STEP):
+        return 0, 0
+    if isinstance(op, Add | Multiply) and len(set(step.node.inputs)) < 2:
+        return 0, 0
+    tail = _OP + _TENSOR
+    if not isinstance(op, Conv | Linear):
+        return tail, 0
+    channels = step.node.shape[0]
+    stored = prod(weights(op, graph.input_shapes(step.node))[0].shape)
+    if isinstance(op, Linear):
+        return tail + 2 * _TENSOR + _LINEAR_SETTINGS + _LINEAR_DATA, stored + 4 * channels
+    scales = 2 * (-(-4 * channels // 16) * 16)
+    return tail + 2 * _TENSOR + _CONV_SETTINGS + _CONV_DATA + scales, stored + _FILE_CHANNEL * channels
