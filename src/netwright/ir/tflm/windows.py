@@ -67,9 +67,7 @@ def linear(to: Writer, node: Node, op: Linear) -> int:
     features = to.graph[to.source[node.inputs[0]]].shape[0]
     weights = to.weights(node.name, (op.out_features, features), op.out_features)
     bias = to.bias(node.name, op.out_features) if op.bias or _shifted(to, node) else OMITTED
-    output = to.apply("FULLY_CONNECTED", node.name, (source, weights, bias), (1, op.out_features))
-    if bias != OMITTED:
-        return output
+    return to.apply("FULLY_CONNECTED", node.name, (source, weights, bias), (1, op.out_features))
 
 
 def _shifted(to: Writer, node: Node) -> bool:
