@@ -6,17 +6,16 @@ from math import prod
 
 from netwright.errors import GraphError
 from netwright.ir.graph import Node
-from netwright.ir.ops import ChannelShuffle, Concat, Flatten, Linear, Resize, Slice
+from netwright.ir.ops import ChannelShuffle, Concat, Flatten, Linear, Op, Resize, Slice
 from netwright.ir.tflm.writer import Writer
 
 _MOST_INPUTS = 10
 """Inputs that the interpreter's kernel of CONCATENATION can take."""
 
 
-def all_flatten(to: Writer, node: Node) -> bool:
-    """Whether every reader of a node flattens it."""
-    readers = to.readers[node.name]
-    return all(reader is not None and isinstance(reader.op, Flatten) for reader in readers)
+def all_read_by(to: Writer, node: Node, *kinds: type[Op]) -> bool:
+    """Whether every reader of a node is an op of these kinds."""
+    return all(reader is not None and isinstance(reader.op, kinds) for reader in to.readers[node.name])
 
 
 def flatten(to: Writer, node: Node, op: Flatten) -> int:
@@ -25,9 +24,7 @@ def flatten(to: Writer, node: Node, op: Flatten) -> int:
     shape = (1, node.shape[0])
     if to.shape(source) == shape:
         return source
-    readers = to.readers[node.name]
-    one_pixel = prod(to.shape(source)[:-1]) == 1
-    if one_pixel and all(reader is not None and isinstance(reader.op, Linear) for reader in readers):
+    if prod(to.shape(source)[:-1]) == 1 and all_read_by(to, node, Linear):
         return source
     producer = to.producer(source)
     target = to.indices(node.name, *shape)

@@ -4,9 +4,20 @@ from __future__ import annotations
 
 from netwright.errors import GraphError
 from netwright.ir.graph import Node
-from netwright.ir.ops import BatchNorm, Conv, GlobalPool, Linear, Pool, Shape, Sides, pad_sides
+from netwright.ir.ops import (
+    BatchNorm,
+    Conv,
+    Flatten,
+    GlobalPool,
+    Linear,
+    Multiply,
+    Pool,
+    Shape,
+    Sides,
+    pad_sides,
+)
 from netwright.ir.tflm.program import OMITTED
-from netwright.ir.tflm.shapes import all_flatten
+from netwright.ir.tflm.shapes import all_read_by
 from netwright.ir.tflm.writer import Writer
 
 _NOTHING: Sides = (0, 0, 0, 0)
@@ -119,7 +130,7 @@ def pool(to: Writer, node: Node, op: Pool) -> int:
 
 
 def global_pool(to: Writer, node: Node, op: GlobalPool) -> int:
-    """MEAN; a vector at once where all that follows flattens it."""
+    """MEAN; a vector at once where all that follows flattens it or spreads it over a map."""
     if op.mode != "average":
         raise GraphError(
             f"{node.name}: a global maximum has no int8 form in the converted file; use an average, or a pool of "
@@ -127,5 +138,5 @@ def global_pool(to: Writer, node: Node, op: GlobalPool) -> int:
         )
     source = to.read(node.inputs[0])
     channels = node.shape[0]
-    shape: Shape = (1, channels) if all_flatten(to, node) else (1, 1, 1, channels)
+    shape: Shape = (1, channels) if all_read_by(to, node, Flatten, Multiply) else (1, 1, 1, channels)
     return to.apply("MEAN", node.name, (source, to.indices(node.name, 1, 2)), shape)
