@@ -27,6 +27,7 @@ class Writer:
     """
 
     __slots__ = (
+        "_changed",
         "_constants",
         "_producers",
         "dropped",
@@ -47,6 +48,7 @@ class Writer:
         self.dropped: set[int] = set()
         self.padded: dict[tuple[int, tuple[int, ...]], int] = {}
         self._producers: dict[int, int] = {}
+        self._changed = False
         self._constants: dict[tuple[object, ...], int] = {}
         self.source: dict[str, str] = {}
         self.readers: dict[str, list[Node | None]] = {}
@@ -149,12 +151,16 @@ class Writer:
         place = self._producers[index]
         self.operators[place] = self.operators[place]._replace(inputs=inputs)
         self.tensors[index] = self.tensors[index]._replace(shape=shape)
+        self._changed = True
 
     def finish(self) -> Program:
         """The program, its tensors numbered by their first use, as the file has them."""
-        operators = [operator for operator in self.operators if operator.output not in self.dropped]
         outputs = [self.read(name) for name in self.graph.outputs]
-        order = [self.tensor_of[self.graph.nodes[0].name]]
+        if not self._changed and not self.dropped:
+            # Tensors were added in the order of their first use.
+            return Program(tuple(self.tensors), tuple(self.operators), (0,), tuple(outputs))
+        operators = [operator for operator in self.operators if operator.output not in self.dropped]
+        order = [0]
         for operator in operators:
             order += [index for index in operator.inputs if index >= 0]
             order.append(operator.output)
