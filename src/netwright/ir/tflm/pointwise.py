@@ -1,0 +1,59 @@
+"""How activations, sums and products lie in the converted file."""
+
+from __future__ import annotations
+
+from netwright.ir.graph import Node
+from netwright.ir.ops import Activation, Add, Conv, Linear, Multiply
+from netwright.ir.tflm.writer import Writer
+
+
+def function(to: Writer, node: Node, op: Activation) -> int:
+    """What the activation becomes, see the functions below."""
+    name, source = node.name, node.inputs[0]
+    if op.function in ("relu", "relu6"):
+        fused = to.fuse(source, op.function)
+        return fused if fused is not None else _unary(to, op.function.upper(), name, to.read(source))
+    if op.function == "hardswish":
+        return _unary(to, "HARD_SWISH", name, to.read(source))
+    if op.function == "hardsigmoid":
+        return _hardsigmoid(to, node)
+    y = _unary(to, "LOGISTIC", name, to.read(source))
+    if op.function == "silu":
+        x = to.read(source)
+        y = to.apply("MUL", name, (x, y), to.shape(x))
+    return y
+
+
+def _unary(to: Writer, kind: str, name: str, source: int) -> int:
+    return to.apply(kind, name, (source,), to.shape(source))
+
+
+def _hardsigmoid(to: Writer, node: Node) -> int:
+    """relu6(x + 3) / 6: the layer before takes up the sum, or an ADD does; a layer behind the factor, or a MUL."""
+    source = node.inputs[0]
+    layer = to.open_layer(source)
+    if layer is None:
+        x = to.read(source)
+        three = to.scalar(node.name, "3")
+        y = to.apply("ADD", node.name, (x, three), to.shape(x), function="relu6")
+    else:
+        to.fuse(source, "relu6")
+        y = layer
+    readers = to.readers[node.name]
+    if len(readers) == 1 and readers[0] is not None and isinstance(readers[0].op, Conv | Linear):
+        return y
+    return to.apply("MUL", node.name, (y, to.scalar(node.name, "1/6")), to.shape(y))
+
+
+def add(to: Writer, node: Node, op: Add) -> int:
+    """ADD, one less than there are summands."""
+    first, *others = (to.read(name) for name in node.inputs)
+    for other in others:
+        first = to.apply("ADD", node.name, (first, other), to.shape(first))
+    return first
+
+
+def multiply(to: Writer, node: Node, op: Multiply) -> int:
+    """MUL."""
+    first, second = (to.read(name) for name in node.inputs)
+    return to.apply("MUL", node.name, (first, second), to.shape(first))
