@@ -14,7 +14,20 @@ from math import prod
 
 from netwright.ir.graph import Graph
 from netwright.ir.memory import Step
-from netwright.ir.ops import Add, Conv, Flatten, Identity, Input, Linear, Multiply, Zero, weights
+from netwright.ir.ops import (
+    Activation,
+    Add,
+    BatchNorm,
+    Conv,
+    Flatten,
+    Identity,
+    Input,
+    Linear,
+    Multiply,
+    Zero,
+    weights,
+)
+from netwright.ir.prune import prune_dead
 from netwright.ir.tflm import tflm_cost
 
 RUNTIME = ("head_bytes", "arena_bytes", "flash_bytes")
@@ -27,7 +40,9 @@ FLOORS = ("tail_floor", "flash_floor")
 TAIL_FIXED = 488
 """Bytes of the interpreter's structures that do not depend on the network."""
 
-_NO_STEP = (Input, Flatten, Identity, Zero)
+_NO_STEP = (Input, Flatten, Identity, Zero, Activation, BatchNorm)
+"""What costs nothing, or nothing in some networks: what stands before a block decides whether its first
+activation is an operator, and floors are the same in all of them."""
 _OP, _TENSOR = 64, 24
 _CONV_SETTINGS, _CONV_DATA = 28, 80
 _LINEAR_SETTINGS, _LINEAR_DATA = 8, 32
@@ -41,12 +56,12 @@ def runs(dtype: str, memory_model: str) -> bool:
 
 
 def runtime_costs(graph: Graph) -> dict[str, int]:
-    """The exact costs of ``RUNTIME`` for a network that is deployed with int8 numbers.
+    """The exact costs of ``RUNTIME`` for a network that is deployed with int8 numbers, without its dead ops.
 
     Raises:
         GraphError: if an op has no rule for this runtime.
     """
-    found = tflm_cost(graph)
+    found = tflm_cost(prune_dead(graph))
     return {
         "head_bytes": found.head_bytes,
         "arena_bytes": found.head_bytes + found.tail_bytes_host64,
@@ -66,11 +81,6 @@ def step_floors(graph: Graph, steps: Sequence[Step]) -> tuple[int, int]:
         more_tail, more_flash = _floors(graph, step)
         tail, flash = tail + more_tail, flash + more_flash
     return tail, flash
-
-
-def join_floors() -> tuple[int, int]:
-    """The ``FLOORS`` of an op that brings tensors together and has no weights."""
-    return _OP + _TENSOR, 0
 
 
 def _floors(graph: Graph, step: Step) -> tuple[int, int]:

@@ -16,11 +16,11 @@ from netwright.blocks.block import Block
 from netwright.errors import GraphError, SpaceError
 from netwright.ir.cost import cost
 from netwright.ir.dtype import find_dtype
-from netwright.ir.graph import GraphBuilder, Tensor
+from netwright.ir.graph import Graph, GraphBuilder, Tensor
 from netwright.ir.latency import LATENCY, describe_operation, operations
-from netwright.ir.memory import Fusion, MemoryModel, fuse
+from netwright.ir.memory import Fusion, MemoryModel, Step, fuse
 from netwright.ir.ops import Op, Shape
-from netwright.ir.runtime import FLOORS, join_floors, step_floors
+from netwright.ir.runtime import FLOORS, step_floors
 from netwright.space.architecture import Value
 from netwright.space.diagram import PEAK, SUMS
 
@@ -160,6 +160,7 @@ class Meter:
         latency: the time of the operations of a block, if that is counted.
         runtime: whether to count what the runtime's structures and its file take at least, see
             ``netwright.ir.runtime.FLOORS``.
+        floors: whether these are more than nothing.
     """
 
     def __init__(
@@ -169,11 +170,13 @@ class Meter:
         latency: Callable[[Sequence[str]], int] | None = None,
         *,
         runtime: bool = False,
+        floors: bool = True,
     ) -> None:
         self._dtype = dtype
         self._model: MemoryModel = memory_model
         self._latency = latency
         self._runtime = runtime
+        self._floors = floors
         self._known: dict[Any, Measured] = {}
 
     @property
@@ -185,11 +188,17 @@ class Meter:
             *(FLOORS if self._runtime else ()),
         )
 
+    def within_parts(self) -> Meter:
+        """The same with floors of nothing: much of a cell may lead nowhere, and is not deployed then."""
+        if not self._runtime:
+            return self
+        return Meter(self._dtype, self._model, self._latency, runtime=True, floors=False)
+
     def untimed(self) -> Meter:
         """The same without latency, for what may not occur in any network."""
         if self._latency is None:
             return self
-        return Meter(self._dtype, self._model, runtime=self._runtime)
+        return Meter(self._dtype, self._model, runtime=self._runtime, floors=self._floors)
 
     @property
     def memory_model(self) -> MemoryModel:
@@ -239,7 +248,7 @@ class Meter:
             (
                 *(figures[name] for name in SUMS),
                 *self._timed(where, lambda: operations(graph)),
-                *(step_floors(graph, steps) if self._runtime else ()),
+                *(self._floors_of(graph, steps)),
             ),
             figures[PEAK],
             Profile(with_input, without, alias, self.bytes(output.shape)),
@@ -254,14 +263,19 @@ class Meter:
             op: an addition or a concatenation.
             shapes: of the tensors.
         """
-        if self._latency is None and not self._runtime:
+        if self._latency is None:
             return NOTHING
         output = op.output_shape(tuple(shapes))
         return (
             *(0 for _ in SUMS),
             *self._timed(where, lambda: [describe_operation(op, shapes, output)]),
-            *(join_floors() if self._runtime else ()),
+            *(0 for _ in FLOORS if self._runtime),
         )
+
+    def _floors_of(self, graph: Graph, steps: Sequence[Step]) -> Sums:
+        if not self._runtime:
+            return ()
+        return step_floors(graph, steps) if self._floors else (0,) * len(FLOORS)
 
     def _timed(self, where: str, parts: Callable[[], Sequence[str]]) -> Sums:
         """The latency as the last of the sums; nothing, and nothing is described, where it is not counted."""

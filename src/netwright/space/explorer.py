@@ -43,6 +43,7 @@ class Explorer:
         self._tracked = tracked
         self._program = program
         self._meter = meter
+        self._within = meter.within_parts()
         self._zeros: Sums = (0,) * len(meter.sums)
         self._evaluated: dict[Any, tuple[Sums, int, Signature]] = {}
         self._walks: list[Walk] = []
@@ -189,7 +190,7 @@ class Explorer:
         key = (index, signature, tuple(arguments.items()))
         if key not in self._walk_numbers:
             self._walk_numbers[key] = len(self._walks)
-            walk = instruction.composite.walk(signature, arguments, self._meter, self._tracked)
+            walk = instruction.composite.walk(signature, arguments, self._within, self._tracked)
             self._walks.append(walk)
         number = self._walk_numbers[key]
         move = self._walks[number].begin()

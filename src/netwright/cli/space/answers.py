@@ -115,7 +115,9 @@ def count_fitting(question: Question, samples: Samples = SAMPLES, json: Json = F
     elif found.likely is not None:
         low, high = (round(end) for end in found.likely)
         print_line(f"about {short_count(low)} to {short_count(high)}, {percent(low, total)} to ")
-        print_line(f"{percent(high, total)} (95 % interval: {DRAWS} of the {short_count(found.upper)} that may")
+        print_line(
+            f"{percent(high, total)} (95 % interval: {DRAWS} of the {short_count(found.upper)} that may"
+        )
         print_line("fit were drawn, and each was planned as the interpreter plans it)")
     else:
         print_line(f"at least {exact_count(found.lower)}, {percent(found.lower, total)}")

@@ -29,11 +29,6 @@ Metric = Annotated[
         show_default=True,
     ),
 ]
-    str,
-    typer.Option(
-        metavar="NAME", help="The cost, such as macs, params, weight_bytes or arena_bytes.", show_default=True
-    ),
-]
 
 
 @asks_about_a_space(budget=True)
