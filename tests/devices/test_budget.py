@@ -29,26 +29,32 @@ def budgets(draw: st.DrawFn) -> Budget:
 
 
 def test_device_with_the_margins_of_the_module() -> None:
-    # By hand: (256 - 24) * 3/4 = 174 KB and (1024 - 192) * 7/8 = 728 KB.
-    assert dict(budget_for("nrf52840")) == {"weight_bytes": 728 * KB, "peak_activation_bytes": 174 * KB}
+    # By hand: 256 - 16 = 240 KB and 1024 - 64 = 960 KB.
+    assert dict(budget_for("nrf52840")) == {"arena_bytes": 240 * KB, "flash_bytes": 960 * KB}
 
 
 @pytest.mark.parametrize(
-    ("sram", "limit"), [(128, 78), (256, 174), (320, 222), (512, 366), (64, 30), (32, 12)]
+    ("sram", "limit"), [(128, 112), (256, 240), (320, 304), (512, 496), (64, 48), (32, 24)]
 )
 def test_sram_rule(sram: int, limit: int) -> None:
-    assert dict(budget_for(max_sram=f"{sram}KB")) == {"peak_activation_bytes": limit * KB}
+    assert dict(budget_for(max_sram=f"{sram}KB")) == {"arena_bytes": limit * KB}
 
 
-@pytest.mark.parametrize(("flash", "limit"), [(512, 280), (1024, 728), (2048, 1624), (256, 112), (64, 28)])
+@pytest.mark.parametrize(("flash", "limit"), [(512, 448), (1024, 960), (2048, 1984), (128, 64), (64, 32)])
 def test_flash_rule(flash: int, limit: int) -> None:
-    assert dict(budget_for(max_flash=f"{flash}KB")) == {"weight_bytes": limit * KB}
+    assert dict(budget_for(max_flash=f"{flash}KB")) == {"flash_bytes": limit * KB}
+
+
+def test_what_is_limited_by_itself_has_no_margin() -> None:
+    budget = budget_for("nrf52840", max_head="16KB", max_arena="48KB", max_file="64KB")
+    assert dict(budget) == {"head_bytes": 16 * KB, "arena_bytes": 48 * KB, "flash_bytes": 64 * KB}
+    assert budget.explain()[1] == "arena_bytes at most 48 KB (max_arena)"
 
 
 @given(sizes, sizes)
 def test_more_memory_never_leaves_less(one: int, other: int) -> None:
     small, large = sorted((one + 8, other + 8))
-    for option, metric in (("max_sram", "peak_activation_bytes"), ("max_flash", "weight_bytes")):
+    for option, metric in (("max_sram", "arena_bytes"), ("max_flash", "flash_bytes")):
         less, more = (budget_for(**{option: size})[metric] for size in (small, large))  # type: ignore[arg-type]
         assert 0 < less <= more < large
 
@@ -58,14 +64,14 @@ def test_margin_by_hand_is_that_share_exactly(size: int, percent: int) -> None:
     limit = size * (100 - percent) // 100
     assume(limit > 0)
     budget = budget_for(max_sram=size, max_flash=size, sram_margin=percent / 100, flash_margin=percent / 100)
-    assert dict(budget) == {"weight_bytes": limit, "peak_activation_bytes": limit}
+    assert dict(budget) == {"arena_bytes": limit, "flash_bytes": limit}
 
 
 def test_no_margin_leaves_everything() -> None:
     budget = budget_for("stm32f746", sram_margin=0)
-    assert budget["peak_activation_bytes"] == 320 * KB
-    assert budget.explain()[1] == (
-        "SRAM 320 KB - 0 B kept for the runtime = 320 KB for activations (stm32f746)"
+    assert budget["arena_bytes"] == 320 * KB
+    assert budget.explain()[0] == (
+        "SRAM 320 KB - 0 B kept for the program = 320 KB for the tensor arena (stm32f746)"
     )
 
 
@@ -74,25 +80,25 @@ def test_limits_by_hand_replace_those_of_the_device() -> None:
     assert dict(budget) == {
         "macs": 2_000_000,
         "params": 60_000,
-        "weight_bytes": 728 * KB,
-        "peak_activation_bytes": 30 * KB,
+        "arena_bytes": 48 * KB,
+        "flash_bytes": 960 * KB,
     }
     assert budget.device == "nrf52840"
     assert budget.explain() == [
         "macs at most 2M (max_macs)",
         "params at most 60k (max_params)",
-        "flash 1 MB - 296 KB kept for the runtime = 728 KB for weights (nrf52840)",
-        "SRAM 64 KB - 34 KB kept for the runtime = 30 KB for activations (max_sram)",
+        "SRAM 64 KB - 16 KB kept for the program = 48 KB for the tensor arena (max_sram)",
+        "flash 1 MB - 64 KB kept for the program = 960 KB for the model file (nrf52840)",
     ]
 
 
 def test_a_limit_by_hand_may_exceed_the_device() -> None:
-    assert budget_for("stm32h743", max_sram="1MB", sram_margin=0)["peak_activation_bytes"] == 1024 * KB
+    assert budget_for("stm32h743", max_sram="1MB", sram_margin=0)["arena_bytes"] == 1024 * KB
 
 
 def test_device_of_ones_own() -> None:
     board = Device("board", "My board", "core", None, sram_bytes=100_000, flash_bytes=None, source="me")
-    assert dict(budget_for(board, sram_margin=0.1)) == {"peak_activation_bytes": 90_000}
+    assert dict(budget_for(board, sram_margin=0.1)) == {"arena_bytes": 90_000}
 
 
 def test_no_limits_at_all() -> None:
@@ -106,11 +112,11 @@ def test_no_limits_at_all() -> None:
 def test_a_budget_is_a_mapping_of_the_metrics() -> None:
     budget = budget_for("nrf52840", max_macs=5)
     assert isinstance(budget, Mapping)
-    assert list(budget) == ["macs", "weight_bytes", "peak_activation_bytes"]
+    assert list(budget) == ["macs", "arena_bytes", "flash_bytes"]
     assert set(budget) <= set(METRICS)
     assert "params" not in budget
     assert budget.get("params") is None
-    assert budget == {"macs": 5, "weight_bytes": 728 * KB, "peak_activation_bytes": 174 * KB}
+    assert budget == {"macs": 5, "arena_bytes": 240 * KB, "flash_bytes": 960 * KB}
     with pytest.raises(KeyError, match="params"):
         budget["params"]
 
@@ -157,19 +163,19 @@ def test_the_limit_itself_fits_and_one_more_does_not() -> None:
 
 def test_verdict_in_words() -> None:
     verdict = budget_for("nrf52840", max_macs="2M").check(
-        {"macs": 2_000_001, "weight_bytes": 60_728, "peak_activation_bytes": 174 * KB, "params": 3}
+        {"macs": 2_000_001, "arena_bytes": 240 * KB, "flash_bytes": 60_728, "params": 3}
     )
     assert verdict.explain() == [
         "macs: 2000001 of 2000000 (100.1 %): 1 too many",
-        "weight_bytes: 59.3 KB of 728 KB (8.1 %)",
-        "peak_activation_bytes: 174 KB of 174 KB (100.0 %)",
+        "arena_bytes: 240 KB of 240 KB (100.0 %)",
+        "flash_bytes: 59.3 KB of 960 KB (6.2 %)",
     ]
     assert verdict.to_dict()["fits"] is False
     assert [row["fits"] for row in verdict.to_dict()["rows"]] == [False, True, True]
 
 
 def test_missing_costs_are_named() -> None:
-    with pytest.raises(BudgetError, match=r"got only macs; add weight_bytes, peak_activation_bytes"):
+    with pytest.raises(BudgetError, match=r"got only macs; add arena_bytes, flash_bytes"):
         budget_for("nrf52840").check({"macs": 1})
 
 
@@ -178,8 +184,10 @@ def test_missing_costs_are_named() -> None:
     [
         ({"max_macs": 0}, "max_macs: expected a limit of at least 1 for macs, got 0"),
         ({"max_params": "0k"}, "max_params: expected a limit of at least 1 for params, got 0"),
-        ({"max_sram": 0}, "max_sram: expected more memory than is kept for the runtime, got 0 B"),
-        ({"max_sram": 1}, "max_sram: expected more memory than is kept for the runtime, got 1 B"),
+        ({"max_sram": 0}, "max_sram: expected more memory than is kept for the program, got 0 B"),
+        ({"max_sram": 1}, "max_sram: expected more memory than is kept for the program, got 1 B"),
+        ({"max_sram": "64KB", "max_arena": "4KB"}, "max_sram: expected either it or max_arena, got both"),
+        ({"max_file": "64KB", "flash_margin": 0}, "flash_margin: expected either it or max_file, got both"),
         ({"max_flash": 3, "flash_margin": 0.9}, "max_flash: expected more memory than is kept"),
         ({"max_sram": "-64KB"}, "max_sram: expected zero or more, got '-64KB'"),
         ({"max_macs": "2 MACs"}, "max_macs: expected a unit of k, M, G, T, got 'MACs'"),

@@ -55,7 +55,12 @@ METRICS = (*COSTS, LATENCY, *RUNTIME)
 
 
 _FORMAT = 1
-_MEMORY = {"arena_bytes": ("SRAM", "the tensor arena"), "flash_bytes": ("flash", "the model file")}
+_MEMORY = {
+    "arena_bytes": ("SRAM", "the tensor arena"),
+    "flash_bytes": ("flash", "the model file"),
+    "peak_activation_bytes": ("SRAM", "activations"),
+    "weight_bytes": ("flash", "weights"),
+}
 
 
 @dataclass(frozen=True, slots=True)
