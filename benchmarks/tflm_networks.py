@@ -1,9 +1,9 @@
-"""Random small networks for ``tflm_memory.py``: from the shipped tiny spaces, and stacks of shipped blocks."""
+"""Random networks for ``tflm_memory.py``: from the shipped tiny spaces, and stacks of shipped blocks."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import lru_cache
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -39,8 +39,9 @@ class Drawn(NamedTuple):
 def draw(number: int, seed: int, fragmenting: int, large: int) -> list[Drawn]:
     """Random networks, as many of each kind and input size as of any other.
 
-    The first ``fragmenting`` are ones of which it is predicted that the planner leaves gaps, the next ``large`` ones
-    with more than 256 KiB of weights; so that there are enough of both. All others are as they are drawn.
+    The first ``fragmenting`` are ones of which it is predicted that the planner leaves gaps, the next
+    ``large`` ones with more than 256 KiB of weights; so that there are enough of both. All others are as
+    they are drawn.
     """
     found: list[Drawn] = []
     for index in range(number):
@@ -69,7 +70,7 @@ def _from_space(kind: str, shape: Shape, rng: np.random.Generator) -> Graph:
     return space.to_graph(unrank(space, int(rng.random() * members)))
 
 
-@lru_cache(maxsize=None)
+@cache
 def _space(kind: str, shape: Shape, width: float) -> tuple[ExpressionSpace, int]:
     """A space and its size; the width multiplier is only of mcunet."""
     if kind == "mobilenet-tiny":
@@ -118,7 +119,7 @@ def _shuffle(build: GraphBuilder, x: Tensor, stride: int, rng: np.random.Generat
 
 
 def _branches(build: GraphBuilder, x: Tensor, stride: int, rng: np.random.Generator) -> Tensor:
-    """Two or three ways of one to three layers each, added or concatenated, the input among the sum if it fits."""
+    """Two or three ways of one to three layers, added (to the input too, if it fits) or concatenated."""
     joined = str(rng.choice(["add", "concat"]))
     out = _width(x, stride, rng)
     ways = []
@@ -130,7 +131,9 @@ def _branches(build: GraphBuilder, x: Tensor, stride: int, rng: np.random.Genera
                 wide = 8 * int(rng.integers(1, 8))
                 with build.scope(f"layer{layer}"):
                     kernel = int(rng.choice([1, 3, 5]))
-                    y = B.conv_bn_act(out=wide, kernel=kernel, stride=step, activation=_activation(rng))(build, y)
+                    y = B.conv_bn_act(out=wide, kernel=kernel, stride=step, activation=_activation(rng))(
+                        build, y
+                    )
             if joined == "add":
                 y = B.pointwise(out=out, activation=None)(build, y)
             ways.append(y)

@@ -46,9 +46,7 @@ def measure(data: bytes, arena: int = 1 << 24) -> Arena:
             os.close(kept)
         file.seek(0)
         text = file.read().decode()
-    found = {
-        part: re.search(rf"Arena allocation {part} (\d+) bytes", text) for part in ("head", "tail")
-    }
+    found = {part: re.search(rf"Arena allocation {part} (\d+) bytes", text) for part in ("head", "tail")}
     if found["head"] is None or found["tail"] is None:
         raise AssertionError(f"the interpreter printed no account of its arena: {text!r}")
     return Arena(int(found["head"][1]), int(found["tail"][1]))
@@ -119,7 +117,9 @@ def _contents(program: Program) -> dict[int, bytes]:
         elif operator.kind == "TRANSPOSE":
             contents[operator.inputs[1]] = _indices(*range(len(source) - 2), len(source) - 1, len(source) - 2)
         elif operator.kind in ("PAD", "PADV2"):
-            contents[operator.inputs[1]] = _indices(*(n for a, b in zip(source, target, strict=True) for n in (0, b - a)))
+            contents[operator.inputs[1]] = _indices(
+                *(n for a, b in zip(source, target, strict=True) for n in (0, b - a))
+            )
         elif operator.kind == "SLICE":
             contents[operator.inputs[2]] = _indices(*target)
         elif operator.kind == "RESIZE_BILINEAR":
