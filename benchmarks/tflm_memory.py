@@ -46,15 +46,14 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=20261128)
     arguments = parser.parse_args()
     known = _known_rows()
-    drawn = draw(arguments.networks, arguments.seed, FRAGMENTING, LARGE)
     rows: list[dict[str, Any]] = []
-    for number, one in enumerate(drawn):
+    for number, one in enumerate(draw(arguments.networks, arguments.seed, FRAGMENTING, LARGE)):
         key = hashlib.sha256(one.graph.to_json().encode()).hexdigest()[:16]
         # The prediction is made anew; only what was measured is taken over.
         row = _predicted(one, key) | (known.get(key) or _measured(one.graph, number))
         rows.append(row)
         print(_line(number, row), flush=True)
-        _write(rows, arguments.seed, len(rows) == len(drawn))
+        _write(rows, arguments.seed, len(rows) == arguments.networks)
     return 0 if _verdict(rows) else 1
 
 

@@ -19,7 +19,9 @@ from netwright.spaces.tinyml import mcunet
 SHAPES: tuple[Shape, ...] = ((1, 28, 28), (3, 32, 32), (3, 48, 48), (3, 64, 64))
 KINDS = ("mobilenet-tiny", "mcunet", "shuffle", "branches", "squeeze-and-excite", "residuals")
 CLASSES = 10
-_WIDTHS = (0.2, 0.3, 0.4, 0.5)
+_WITHOUT_BRANCHES = ("mobilenet-tiny", "mcunet", "squeeze-and-excite", "residuals")
+_WIDTHS = (0.5, 0.4, 0.3, 0.2)
+"""Multipliers of mcunet by input size."""
 MOST_WEIGHTS = 600_000
 """Bytes of weights above which a drawn network is left out: its conversion takes minutes."""
 
@@ -36,47 +38,45 @@ class Drawn(NamedTuple):
     graph: Graph
 
 
-def draw(number: int, seed: int, fragmenting: int, large: int) -> list[Drawn]:
+def draw(number: int, seed: int, fragmenting: int, large: int) -> Iterator[Drawn]:
     """Random networks, as many of each kind and input size as of any other.
 
-    The first ``fragmenting`` are ones of which it is predicted that the planner leaves gaps, the next
-    ``large`` ones with more than 256 KiB of weights; so that there are enough of both. All others are as
-    they are drawn.
+    Of the first networks without branches ``fragmenting`` are such that the planner is predicted to leave gaps,
+    and of the next ``large`` have more than 256 KiB of weights, so that there are enough of both. All others are
+    as they are drawn.
     """
-    found: list[Drawn] = []
     for index in range(number):
         kind, shape = KINDS[index % len(KINDS)], SHAPES[index // len(KINDS) % len(SHAPES)]
-        for candidate in _candidates(kind, shape, (seed, index)):
-            costs = tflm_cost(candidate.graph)
+        gaps = kind in _WITHOUT_BRANCHES and fragmenting > 0
+        heavy = kind in _WITHOUT_BRANCHES and not gaps and large > 0
+        fragmenting, large = fragmenting - gaps, large - heavy
+        for graph in _candidates(kind, shape, (seed, index)):
+            costs = tflm_cost(graph)
             weights = sum(tensor.bytes for tensor in costs.program.tensors if tensor.constant)
-            wanted = index >= fragmenting + large
-            wanted |= index < fragmenting and costs.fragmented
-            wanted |= fragmenting <= index < fragmenting + large and weights > 256 * 1024
+            wanted = (not gaps or costs.fragmented) and (not heavy or weights > 256 * 1024)
             if wanted and weights <= MOST_WEIGHTS:
-                found.append(candidate)
+                yield Drawn(kind, reordered(graph, best_order(graph)))
                 break
-    return found
 
 
-def _candidates(kind: str, shape: Shape, seed: tuple[int, int]) -> Iterator[Drawn]:
+def _candidates(kind: str, shape: Shape, seed: tuple[int, int]) -> Iterator[Graph]:
     rng = np.random.default_rng(seed)
     while True:
-        graph = _from_space(kind, shape, rng) if kind in KINDS[:2] else _stack(kind, shape, rng)
-        yield Drawn(kind, reordered(graph, best_order(graph)))
+        yield _from_space(kind, shape, rng) if kind in KINDS[:2] else _stack(kind, shape, rng)
 
 
 def _from_space(kind: str, shape: Shape, rng: np.random.Generator) -> Graph:
-    space, members = _space(kind, shape, float(rng.choice(_WIDTHS)) if kind == "mcunet" else 1.0)
+    space, members = _space(kind, shape)
     return space.to_graph(unrank(space, int(rng.random() * members)))
 
 
 @cache
-def _space(kind: str, shape: Shape, width: float) -> tuple[ExpressionSpace, int]:
-    """A space and its size; the width multiplier is only of mcunet."""
+def _space(kind: str, shape: Shape) -> tuple[ExpressionSpace, int]:
+    """A space and its size."""
     if kind == "mobilenet-tiny":
         space = mobilenet_tiny(shape, CLASSES)
     else:
-        space = mcunet(shape, CLASSES, resolution=shape[1], width=width)
+        space = mcunet(shape, CLASSES, resolution=shape[1], width=_WIDTHS[SHAPES.index(shape)])
     return space, size(space)
 
 

@@ -35,7 +35,6 @@ from netwright.ir.ops import (
     Input,
     Linear,
     Multiply,
-    Op,
     Pool,
     Resize,
     Slice,
@@ -50,7 +49,7 @@ def _input(to: Writer, node: Node, op: Input) -> int:
     return to.add(activation(node.name, (1, *size, channels)))
 
 
-_RULES: dict[type[Op], Callable[[Writer, Node, Any], int]] = {
+_RULES: dict[type[Any], Callable[[Writer, Node, Any], int]] = {
     Input: _input,
     Conv: windows.conv,
     Linear: windows.linear,

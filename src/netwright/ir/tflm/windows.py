@@ -135,7 +135,7 @@ def global_pool(to: Writer, node: Node, op: GlobalPool) -> int:
     """MEAN; a vector at once where all that follows flattens it or spreads it over a map."""
     if op.mode != "average":
         raise GraphError(
-            f"{node.name}: a global maximum has no int8 form in the converted file; use an average, or a pool "
+            f"{node.name}: a global maximum has no int8 form in the file; use an average, or a pool "
             "of the whole map"
         )
     source = to.read(node.inputs[0])
