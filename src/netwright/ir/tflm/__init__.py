@@ -1,7 +1,8 @@
 """The memory that TensorFlow Lite Micro needs for a network, from the graph alone.
 
-``lower`` predicts the operators of the converted int8 file, ``tflm_cost`` counts its arena and flash to the byte,
-``best_order`` finds the order of execution that needs least, ``reconcile`` compares with the file that was made.
+``lower`` predicts the operators of the converted int8 file, ``tflm_cost`` counts its arena and flash to the
+byte, ``best_order`` finds the order of execution that needs least, ``reconcile`` compares with the file that
+was made.
 """
 
 from netwright.ir.tflm.cost import Buffer, OperatorMoment, TflmCost, tflm_cost

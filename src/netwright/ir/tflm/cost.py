@@ -4,7 +4,7 @@
 |---|---|
 | ``head_bytes`` | activations and scratch, as the interpreter's own planner lays them out |
 | ``tail_bytes_host64`` | persistent structures on a 64-bit computer: what can be measured with the wheel |
-| ``tail_bytes_mcu32`` | the same on a 32-bit microcontroller: modelled from the structures, see ``kernels.MCU32`` |
+| ``tail_bytes_mcu32`` | the same on a 32-bit microcontroller: modelled, see ``kernels.MCU32`` |
 | ``flash_bytes`` | the converted file, which lies in flash |
 | ``live_bytes`` | largest sum of live tensors, the usual estimate of the head; never more than it |
 """
@@ -166,7 +166,9 @@ def _moments(program: Program) -> tuple[OperatorMoment, ...]:
     for time, operator in enumerate(program.operators, 1):
         alive = tuple(
             Buffer(node, number >= len(order), place, size)
-            for number, (node, place, (size, first, last)) in enumerate(zip(nodes, places, buffers, strict=True))
+            for number, (node, place, (size, first, last)) in enumerate(
+                zip(nodes, places, buffers, strict=True)
+            )
             if first <= time <= last
         )
         moments.append(

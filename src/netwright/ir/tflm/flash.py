@@ -1,12 +1,13 @@
 """The size of the converted file, from the program alone: what it takes in flash.
 
 The file as ``netwright.export.tflite`` writes it: no names and notes, every constant inside and aligned to 16
-bytes, equal constants once. Each tensor bears its shape and for every scale a float32 and an int64 zero point.
+bytes, equal constants once. Each tensor bears its shape and for every scale a float32 and an int64 zero
+point.
 """
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache
 
 from netwright.ir.tflm.flatbuffer import Field, Part, Size, Table, Vector
 from netwright.ir.tflm.program import Operator, Program
@@ -14,7 +15,17 @@ from netwright.ir.tflm.program import Operator, Program
 _CONVOLUTIONS = ("CONV_2D", "DEPTHWISE_CONV_2D")
 _POOLS = ("AVERAGE_POOL_2D", "MAX_POOL_2D")
 _WITH_OPTIONS = frozenset(
-    {*_CONVOLUTIONS, *_POOLS, "ADD", "CONCATENATION", "FULLY_CONNECTED", "MEAN", "MUL", "PAD", "RESIZE_BILINEAR"}
+    {
+        *_CONVOLUTIONS,
+        *_POOLS,
+        "ADD",
+        "CONCATENATION",
+        "FULLY_CONNECTED",
+        "MEAN",
+        "MUL",
+        "PAD",
+        "RESIZE_BILINEAR",
+    }
 )
 """Operators whose options the converter writes, even where all have their default value."""
 
@@ -61,32 +72,32 @@ def _lay_graph(size: Size, program: Program, kinds: tuple[str, ...]) -> None:
     size.lay(_graph())
 
 
-@lru_cache(maxsize=None)
+@cache
 def _list(number: int) -> Part:
     """References or numbers."""
     return Part((Vector(4, number),))
 
 
-@lru_cache(maxsize=None)
+@cache
 def _code(is_add: bool, later: bool) -> Part:
     """The code of a kind of operator; that of ADD is 0, the default, and so is version 1."""
     version: tuple[Field, ...] = ((2, 4),) if later else ()
     return Part((Table(version if is_add else ((0, 1), *version, (3, 4))),))
 
 
-@lru_cache(maxsize=None)
+@cache
 def _model() -> Part:
     """Version, codes, graphs, constants."""
     return Part((Table(((0, 4), (1, 4), (2, 4), (4, 4))),))
 
 
-@lru_cache(maxsize=None)
+@cache
 def _graph() -> Part:
     """Tensors, inputs, outputs, operators."""
     return Part((Table(((0, 4), (1, 4), (2, 4), (3, 4))),))
 
 
-@lru_cache(maxsize=None)
+@cache
 def _tensor(dimensions: int, scales: int, constant: bool, last_axis: bool) -> Part:
     """Shape, scales, zero points and the record of a tensor; ``last_axis``: along which the scales run."""
     axis: tuple[Field, ...] = ((6, 4),) if last_axis else ()
@@ -96,7 +107,7 @@ def _tensor(dimensions: int, scales: int, constant: bool, last_axis: bool) -> Pa
     return Part((Vector(4, dimensions), *(quantised if scales else (Table(),)), record))
 
 
-@lru_cache(maxsize=None)
+@cache
 def _operator(inputs: int, numbered: bool, options: tuple[Field, ...] | None) -> Part:
     """Inputs, output, options and the record of an operator; the first kind of the file has the number 0."""
     number: tuple[Field, ...] = ((0, 4),) if numbered else ()
@@ -106,9 +117,9 @@ def _operator(inputs: int, numbered: bool, options: tuple[Field, ...] | None) ->
     return Part((Vector(4, inputs), Vector(4, 1), Table(options), record))
 
 
-@lru_cache(maxsize=None)
+@cache
 def _data(rest: int) -> Part:
-    """The values of a constant beyond whole alignments, and its record; the first record of a file has none."""
+    """Values of a constant beyond whole alignments, and its record; -1 is the empty first record."""
     return Part((Vector(1, rest, _DATA_ALIGNMENT), Table(((0, 4),)))) if rest >= 0 else Part((Table(),))
 
 
@@ -132,7 +143,7 @@ def _options(program: Program, operator: Operator) -> tuple[Field, ...]:
     return ((0, 1),) if fused else ()
 
 
-@lru_cache(maxsize=None)
+@cache
 def _window(depthwise: bool, same: bool, fused: bool, dilation: tuple[int, int]) -> tuple[Field, ...]:
     """Options of a convolution: padding, strides, multiplier, activation, dilation."""
     place = 4 if depthwise else 3

@@ -1,8 +1,8 @@
 """How large a flatbuffer becomes, counted as the builder of the ``flatbuffers`` package lays it down.
 
-A flatbuffer grows from its end towards its start. A vector is its items and their number; a table is its fields,
-each aligned to its size, and a reference to its layout, which says where they are; equal layouts are in the file
-once. Nothing is written here, only counted.
+A flatbuffer grows from its end towards its start. A vector is its items and their number; a table is its
+fields, each aligned to its size, and a reference to its layout, which says where they are; equal layouts are
+in the file once. Nothing is written here, only counted.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Table(NamedTuple):
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Part:
-    """Vectors and tables that follow each other; one object for all that are alike, as sizes are kept with it.
+    """Vectors and tables that follow each other; one object for all that are alike, which keeps sizes.
 
     Attributes:
         pieces: what it consists of.

@@ -1,8 +1,9 @@
 """What each kernel of the interpreter keeps in the arena: sizes of its structures in bytes.
 
-The sizes of a 64-bit host were read off the real interpreter (the wheel tflite-micro of version ``INTERPRETER``,
-x86-64), which prints what it was asked for. They agree with the declarations of the structures when it is built
-with ``USE_TFLM_COMPRESSION``, as the wheel is. Those of a 32-bit processor are modelled, see ``mcu32``.
+The sizes of a 64-bit host were read off the real interpreter (the wheel tflite-micro of version
+``INTERPRETER``, x86-64), which prints what it was asked for. They agree with the declarations of the
+structures when it is built with ``USE_TFLM_COMPRESSION``, as the wheel is. Those of a 32-bit processor are
+modelled, see ``mcu32``.
 """
 
 from __future__ import annotations
@@ -22,8 +23,9 @@ class Kernel(NamedTuple):
         settings: the options of the operator as the interpreter unpacks them.
         alignment: of the settings.
         data: what the kernel works out once, aligned to 16.
-        per_channel: arrays of one int32 for each output channel that it keeps beside that, each aligned to 16.
-        scratch: number of buffers that it asks for while it runs; ``scratch_sizes`` says how large they are.
+        per_channel: arrays of one int32 for each output channel that it keeps beside that, each aligned to
+        16. scratch: number of buffers that it asks for while it runs; ``scratch_sizes`` says how large they
+        are.
     """
 
     settings: int = 0
@@ -111,16 +113,17 @@ MCU32 = Machine(
 )
 """A 32-bit microcontroller, modelled and not measured.
 
-The declarations of the structures laid out with pointers and ``size_t`` of 4 bytes and enumerations of 4, for the
-usual build: ``MicroInterpreter`` with an arena, without records of allocations and without compressed tensors,
-reference kernels. In order: ``SingleArenaBufferAllocator`` (two virtual tables, five pointers, a checksum, a
-counter), ``GreedyMemoryPlanner`` (a virtual table, five pointers, four numbers, a flag), ``MicroAllocator`` (a
-virtual table, five pointers, two sizes, a flag), the allocator of settings (a virtual table, a pointer), the list
-of graphs (two pointers); ``TfLiteEvalTensor`` (two pointers, a type), ``NodeAndRegistration`` (seven pointers, a
-number), ``TfLiteTensor`` and ``TfLiteAffineQuantization``. The same count with 8-byte pointers, with records and
-with compressed tensors gives the sizes of ``HOST64`` exactly, which were measured. What differs on a device: a
-compiler with short enumerations saves up to 8 bytes an operator, and optimised kernels (CMSIS-NN) keep other
-structures and ask for scratch buffers in the head, which no figure here contains.
+The declarations of the structures laid out with pointers and ``size_t`` of 4 bytes and enumerations of 4,
+for the usual build: ``MicroInterpreter`` with an arena, without records of allocations and without
+compressed tensors, reference kernels. In order: ``SingleArenaBufferAllocator`` (two virtual tables, five
+pointers, a checksum, a counter), ``GreedyMemoryPlanner`` (a virtual table, five pointers, four numbers, a
+flag), ``MicroAllocator`` (a virtual table, five pointers, two sizes, a flag), the allocator of settings (a
+virtual table, a pointer), the list of graphs (two pointers); ``TfLiteEvalTensor`` (two pointers, a type),
+``NodeAndRegistration`` (seven pointers, a number), ``TfLiteTensor`` and ``TfLiteAffineQuantization``. The
+same count with 8-byte pointers, with records and with compressed tensors gives the sizes of ``HOST64``
+exactly, which were measured. What differs on a device: a compiler with short enumerations saves up to 8
+bytes an operator, and optimised kernels (CMSIS-NN) keep other structures and ask for scratch buffers in the
+head, which no figure here contains.
 """
 
 

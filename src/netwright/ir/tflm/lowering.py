@@ -11,8 +11,8 @@
 | channel shuffle | RESHAPE, TRANSPOSE, RESHAPE |
 | add, multiply, concat, slice, pool, global average, flatten | ADD, MUL, CONCATENATION, SLICE, ..._POOL_2D, MEAN, RESHAPE |
 
-Equal constants are one tensor. Nodes that no output depends on, and identities, leave nothing. What is in the file
-is what counts: ``reconcile`` compares.
+Equal constants are one tensor. Nodes that no output depends on, and identities, leave nothing. What is in
+the file is what counts: ``reconcile`` compares.
 """  # noqa: E501
 
 from __future__ import annotations
@@ -35,7 +35,6 @@ from netwright.ir.ops import (
     Input,
     Linear,
     Multiply,
-    Op,
     Pool,
     Resize,
     Slice,
@@ -50,7 +49,7 @@ def _input(to: Writer, node: Node, op: Input) -> int:
     return to.add(activation(node.name, (1, *size, channels)))
 
 
-_RULES: dict[type[Op], Callable[[Writer, Node, Any], int]] = {
+_RULES: dict[type[Any], Callable[[Writer, Node, Any], int]] = {
     Input: _input,
     Conv: windows.conv,
     Linear: windows.linear,
@@ -92,8 +91,8 @@ def lower(graph: Graph) -> Program:
         rule = _RULES.get(type(node.op))
         if rule is None:
             raise GraphError(
-                f"{node.name}: {node.op.kind} has no rule for the memory of TensorFlow Lite Micro; expected one "
-                f"of {', '.join(sorted(op.kind for op in (*_RULES, Identity)))}"
+                f"{node.name}: {node.op.kind} has no rule for the memory of TensorFlow Lite Micro; expected "
+                f"one of {', '.join(sorted(op.kind for op in (*_RULES, Identity)))}"
             )
         to.tensor_of[node.name] = rule(to, node, node.op)
     return to.finish()

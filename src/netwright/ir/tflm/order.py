@@ -1,8 +1,8 @@
 """The order of execution: a network that branches may need less memory in another one.
 
-What is searched is the order of *units*: a node that becomes operators, with what is fused into it. A unit runs in
-one piece. The head is the aim, as the planner gives it; the largest sum of live buffers is a bound below it, and its
-least value over all orders is found exactly, set by set of units that have run.
+What is searched is the order of *units*: a node that becomes operators, with what is fused into it. A unit
+runs in one piece. The head is the aim, as the planner gives it; the largest sum of live buffers is a bound
+below it, and its least value over all orders is found exactly, set by set of units that have run.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from netwright.ir.tflm.planner import Lifetime, aligned, plan
 from netwright.ir.tflm.program import Operator, Program
 
 LIMIT = 2000
-"""Orders that are planned, and sets of units that are looked at, before the search is content with the best."""
+"""Orders that are planned, and sets of units looked at, before the search is content with the best."""
 
 
 def reordered(graph: Graph, order: Sequence[str]) -> Graph:
@@ -56,9 +56,9 @@ def reordered(graph: Graph, order: Sequence[str]) -> Graph:
 def best_order(graph: Graph, limit: int = LIMIT) -> tuple[str, ...]:
     """An order of execution with the smallest head.
 
-    All orders are considered as long as they are at most ``limit``, or a bound shows that none is better; beyond
-    that, stretches between points where only one unit can run are improved one by one. The same graph gives the
-    same order, and where nothing is better its own.
+    All orders are considered as long as they are at most ``limit``, or a bound shows that none is better;
+    beyond that, stretches between points where only one unit can run are improved one by one. The same graph
+    gives the same order, and where nothing is better its own.
 
     Args:
         graph: the network.
@@ -135,10 +135,8 @@ def _search(program: Program, units: Sequence[_Unit], limit: int) -> list[int]:
             best, head = order, reached
         if head == least:
             return best
-    tried = 0
-    for order in _orders(units, 0, []):
-        tried += 1
-        if tried > limit:
+    for tried, order in enumerate(_orders(units, 0, [])):
+        if tried >= limit:
             return _improve(program, units, best, limit)
         reached = _head(program, units, order)
         if reached < head:
@@ -229,8 +227,8 @@ def _scratch(program: Program, operator: Operator) -> tuple[int, ...]:
 def _least_live_sum(program: Program, units: Sequence[_Unit], limit: int) -> tuple[int, list[int]] | None:
     """The least peak of live buffers over all orders, with an order; None beyond ``limit`` sets of units.
 
-    For every set of units that can have run, only the best peak on the way to it matters: what is alive then does
-    not depend on the order in which they ran.
+    For every set of units that can have run, only the best peak on the way to it matters: what is alive then
+    does not depend on the order in which they ran.
     """
     keepers = _keepers(program, units)
     sizes = {index: aligned(program.tensors[index].bytes) for index in keepers}

@@ -1,10 +1,10 @@
-"""The planner of TensorFlow Lite Micro, simulated: where in the arena every buffer lies, and how far they reach.
+"""The planner of TensorFlow Lite Micro, simulated: where in the arena every buffer lies.
 
-The rules of ``GreedyMemoryPlanner`` and ``AllocationInfoBuilder`` of the interpreter: every buffer is rounded up
-to 16 bytes. The largest is placed first, of equal ones the one with the higher index; each goes to the first gap,
-from the start of the arena, between the buffers that are alive at some time at which it is. The input is alive
-from time 0, the operator with index i runs at time i + 1, outputs stay to the end, and what a kernel asks for as
-scratch is alive while it runs and has a higher index than all tensors.
+The rules of ``GreedyMemoryPlanner`` and ``AllocationInfoBuilder`` of the interpreter: every buffer is
+rounded up to 16 bytes. The largest is placed first, of equal ones the one with the higher index; each goes
+to the first gap, from the start of the arena, between the buffers that are alive at some time at which it
+is. The input is alive from time 0, the operator with index i runs at time i + 1, outputs stay to the end,
+and what a kernel asks for as scratch is alive while it runs and has a higher index than all tensors.
 """
 
 from __future__ import annotations
@@ -56,7 +56,8 @@ def lifetimes(program: Program, scratch: Sequence[Sequence[int]]) -> tuple[list[
         scratch: for every operator the sizes of the buffers that its kernel asks for.
 
     Returns:
-        Indices of the tensors, and the lifetimes: first those of the tensors, then those of the scratch buffers.
+        Indices of the tensors, and the lifetimes: first those of the tensors, then those of the scratch
+        buffers.
     """
     first: dict[int, int] = dict.fromkeys(program.inputs, 0)
     last: dict[int, int] = dict.fromkeys(program.inputs, 0)

@@ -29,7 +29,7 @@ def _unary(to: Writer, kind: str, name: str, source: int) -> int:
 
 
 def _hardsigmoid(to: Writer, node: Node) -> int:
-    """relu6(x + 3) / 6: the layer before takes up the sum, or an ADD does; a layer behind the factor, or a MUL."""
+    """relu6(x + 3) / 6: the layer before adds, or an ADD; a layer behind divides, or a MUL."""
     source = node.inputs[0]
     layer = to.open_layer(source)
     if layer is None:

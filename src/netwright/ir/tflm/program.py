@@ -1,7 +1,7 @@
 """What a converted int8 file consists of, as values: tensors and operators in execution order.
 
-Names of operators are TFLite's own (``CONV_2D``). Shapes are those of the file: maps are (1, H, W, C), vectors
-are (1, F).
+Names of operators are TFLite's own (``CONV_2D``). Shapes are those of the file: maps are (1, H, W, C),
+vectors are (1, F).
 """
 
 from __future__ import annotations

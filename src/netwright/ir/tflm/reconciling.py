@@ -17,7 +17,8 @@ def reconcile(program: Program, file_kinds: Sequence[str]) -> None:
         file_kinds: TFLite's names of the file's operators in execution order.
 
     Raises:
-        ExportError: if they differ; names the first place, the node there, what was expected and what was got.
+        ExportError: if they differ; names the first place, the node there, what was expected and what was
+        got.
     """
     for place, (operator, got) in enumerate(zip_longest(program.operators, file_kinds)):
         expected = None if operator is None else operator.kind
@@ -26,6 +27,6 @@ def reconcile(program: Program, file_kinds: Sequence[str]) -> None:
         where = "behind the last predicted one" if operator is None else f"from {operator.node}"
         raise ExportError(
             f"converted file, operator {place} ({where}): expected {expected or 'no operator'}, got "
-            f"{got or 'no operator'}; the memory that was counted is not that of this file, so take the measured "
-            "one and report the network"
+            f"{got or 'no operator'}; the memory that was counted is not that of this file, so take the "
+            "measured one and report the network"
         )

@@ -77,7 +77,7 @@ def concat(to: Writer, node: Node, op: Concat) -> int:
             parts.append(index)
     if len(parts) > _MOST_INPUTS:
         raise GraphError(
-            f"{node.name}: expected at most {_MOST_INPUTS} inputs, as TensorFlow Lite Micro cannot concatenate "
+            f"{node.name}: expected at most {_MOST_INPUTS} inputs, as TensorFlow Lite Micro cannot join "
             f"more, got {len(parts)}"
         )
     shape = (*to.shape(parts[0])[:-1], node.shape[0])
@@ -87,7 +87,9 @@ def concat(to: Writer, node: Node, op: Concat) -> int:
 def resize(to: Writer, node: Node, op: Resize) -> int:
     """RESIZE_BILINEAR."""
     if op.mode != "bilinear":
-        raise GraphError(f"{node.name}: resize by nearest pixel has no form in the converted file; use bilinear")
+        raise GraphError(
+            f"{node.name}: resize by nearest pixel has no form in the converted file; use bilinear"
+        )
     source = to.read(node.inputs[0])
     shape = (1, *op.size, node.shape[0])
     return to.apply("RESIZE_BILINEAR", node.name, (source, to.indices(node.name, *op.size)), shape)

@@ -10,10 +10,10 @@ from netwright.ir.tflm.program import Program
 def tail_bytes(program: Program, machine: Machine) -> int:
     """Bytes of the tail.
 
-    The interpreter allocates from the end of the arena downwards, each structure aligned: its own objects, the
-    records of tensors and operators, the settings of all operators, then what each kernel asks for first, then
-    what it asks for when it is prepared, the handles of scratch buffers, and what the caller sees of inputs and
-    outputs. The end of the arena is assumed to be a multiple of 16.
+    The interpreter allocates from the end of the arena downwards, each structure aligned: its own objects,
+    the records of tensors and operators, the settings of all operators, then what each kernel asks for
+    first, then what it asks for when it is prepared, the handles of scratch buffers, and what the caller
+    sees of inputs and outputs. The end of the arena is assumed to be a multiple of 16.
 
     Raises:
         GraphError: if a kind of operator has no sizes.

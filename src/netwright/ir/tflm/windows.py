@@ -34,7 +34,9 @@ def conv(to: Writer, node: Node, op: Conv) -> int:
     source = to.read(node.inputs[0])
     same = False
     if sides != _NOTHING:
-        wanted = "same" if op.padding == "same" else pad_sides("same", extent, op.kernel, op.stride, op.dilation)
+        wanted = (
+            "same" if op.padding == "same" else pad_sides("same", extent, op.kernel, op.stride, op.dilation)
+        )
         same = wanted in ("same", sides)
         if not same:
             source = _pad(to, node, source, sides)
@@ -58,8 +60,8 @@ def conv(to: Writer, node: Node, op: Conv) -> int:
 def _pad(to: Writer, node: Node, source: int, sides: Sides) -> int:
     if min(sides) < 0:
         raise GraphError(
-            f"{node.name}: cropping ({sides}) has no rule for the memory of TensorFlow Lite Micro; use padding "
-            "of 0 or more"
+            f"{node.name}: cropping ({sides}) has no rule for the memory of TensorFlow Lite Micro; use "
+            "padding of 0 or more"
         )
     known = to.padded.get((source, sides))
     if known is not None:
@@ -114,8 +116,8 @@ def pool(to: Writer, node: Node, op: Pool) -> int:
     sides = pad_sides(op.padding, extent, op.kernel, op.stride)
     if sides not in (_NOTHING, pad_sides("same", extent, op.kernel, op.stride)):
         raise GraphError(
-            f"{node.name}: expected padding 'same' or none on {extent[0]}x{extent[1]} pixels, as TFLite has no "
-            f"other for pools, got {sides}"
+            f"{node.name}: expected padding 'same' or none on {extent[0]}x{extent[1]} pixels, as TFLite has "
+            f"no other for pools, got {sides}"
         )
     channels, height, width = node.shape
     return to.apply(
@@ -133,8 +135,8 @@ def global_pool(to: Writer, node: Node, op: GlobalPool) -> int:
     """MEAN; a vector at once where all that follows flattens it or spreads it over a map."""
     if op.mode != "average":
         raise GraphError(
-            f"{node.name}: a global maximum has no int8 form in the converted file; use an average, or a pool of "
-            "the whole map"
+            f"{node.name}: a global maximum has no int8 form in the file; use an average, or a pool "
+            "of the whole map"
         )
     source = to.read(node.inputs[0])
     channels = node.shape[0]

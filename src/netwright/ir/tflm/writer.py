@@ -141,7 +141,12 @@ class Writer:
         """Let the operator before an activation compute it; gives the tensor's index, None if it cannot."""
         index = self.read(name)
         producer = self.producer(index)
-        if producer is None or producer.kind not in _TAKE_FUNCTION or producer.function or not self.alone(name):
+        if (
+            producer is None
+            or producer.kind not in _TAKE_FUNCTION
+            or producer.function
+            or not self.alone(name)
+        ):
             return None
         self.operators[self._producers[index]] = producer._replace(function=function)
         return index
