@@ -8,7 +8,19 @@ from netwright import blocks as B
 from netwright.devices import budget_for
 from netwright.errors import BudgetError, SpaceError
 from netwright.ir.cost import cost
-from netwright.space import ExpressionSpace, choice, compile_space, iterate, repeat, sequential, size
+from netwright.seeding import rng_for
+from netwright.space import (
+    ExpressionSpace,
+    choice,
+    compile_space,
+    costs_of,
+    fitting,
+    iterate,
+    repeat,
+    sequential,
+    size,
+)
+from netwright.space.deployed import runtime_costs_of
 from netwright.space.design import design, global_decisions
 from netwright.spaces.catalog import make_space
 from netwright.spaces.tinyml import RESOLUTIONS, WIDTHS
@@ -92,7 +104,9 @@ def test_sub_spaces_are_those_of_the_parameters(mcunet: ExpressionSpace) -> None
 def test_more_sram_allows_resolution_and_more_flash_allows_width(mcunet: ExpressionSpace) -> None:
     """What MCUNet found [Lin et al. 2020, arXiv:2007.10319, Fig. 4]."""
     best = {
-        (sram, flash): design(mcunet, budget_for(max_sram=f"{sram}KB", max_flash=f"{flash}KB")).best.settings
+        (sram, flash): design(
+            mcunet, {"peak_activation_bytes": sram * 1024 * 7 // 10, "weight_bytes": flash * 1024 * 7 // 10}
+        ).best.settings
         for sram in (192, 320, 512)
         for flash in (512, 1024, 2048)
     }
@@ -107,7 +121,7 @@ def test_more_sram_allows_resolution_and_more_flash_allows_width(mcunet: Express
 
 
 def test_ranked_by_mean(mcunet: ExpressionSpace) -> None:
-    found = design(mcunet, budget_for("stm32f746"))
+    found = design(mcunet, {"peak_activation_bytes": 222 * 1024, "weight_bytes": 728 * 1024})
     means = [sum(sub.mean) for sub in found.ranked]
     assert means == sorted(means, reverse=True)
     for sub in found.ranked:
@@ -115,6 +129,43 @@ def test_ranked_by_mean(mcunet: ExpressionSpace) -> None:
         assert 0 < low <= high
         assert high / low < 1.1
         assert 0 < sub.share[0] <= sub.share[1] <= 1
+
+
+def test_limits_on_a_runtime_agree_with_enumeration(small: ExpressionSpace) -> None:
+    limits = {"arena_bytes": 6_200, "flash_bytes": 7_000}
+    everything = [(one, costs_of(small, one), runtime_costs_of(small, one)) for one in iterate(small)]
+    found = design(small, limits)
+    outside = 0
+    for sub in found.ranked:
+        members = [
+            (costs["macs"], all(needed[name] <= limit for name, limit in limits.items()))
+            for one, costs, needed in everything
+            if all(one[name] == value for name, value in sub.settings.items())
+        ]
+        inside = [macs for macs, fit_too in members if fit_too]
+        assert sub.fitting.lower <= len(inside) <= sub.fitting.upper <= len(members)
+        mean = sum(inside) / len(inside)
+        # A 95 % interval: a few of the means may be outside, not far.
+        outside += not sub.mean[0] * (1 - 1e-9) <= mean <= sub.mean[1] * (1 + 1e-9)
+        assert sub.mean[0] * 0.9 <= mean <= sub.mean[1] * 1.1
+        assert sub.distribution is not None
+        assert set(sub.distribution.values) <= set(inside)
+    assert len(found.ranked) >= 3
+    assert outside <= 1
+
+
+@pytest.mark.slow
+def test_sub_spaces_for_a_device(mcunet: ExpressionSpace) -> None:
+    budget = budget_for("stm32f746")
+    found = design(mcunet, budget)
+    means = [sum(sub.mean) for sub in found.ranked]
+    assert means == sorted(means, reverse=True)
+    for sub in found.ranked:
+        assert 0 < sub.mean[0] <= sub.mean[1]
+        assert 0 < sub.share[0] <= sub.share[1] <= 1
+    best = make_space("mcunet", (3, 224, 224), 2, found.best.settings)
+    network = fitting(best, budget).sample(rng_for(0, "design"))
+    assert budget.check(costs_of(best, network) | runtime_costs_of(best, network)).fits
 
 
 def test_nothing_fits_says_what_the_smallest_needs(mcunet: ExpressionSpace) -> None:

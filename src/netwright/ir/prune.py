@@ -38,8 +38,10 @@ def prune_dead(graph: Graph) -> Graph:
         graph: the network.
 
     Returns:
-        A graph with the names of the places that are left.
+        A graph with the names of the places that are left; the graph itself if it has nothing dead.
     """
+    if not _may_have_dead(graph):
+        return graph
     zero = _always_zero(graph)
     source: dict[str, str] = {}
     for node in graph.nodes:
@@ -52,6 +54,12 @@ def prune_dead(graph: Graph) -> Graph:
             needed.add(name)
             stack += [source[read] for read in _reads(graph[name], zero)]
     return _rebuild(graph, needed, source, zero)
+
+
+def _may_have_dead(graph: Graph) -> bool:
+    """Whether there is anything to look for: most networks of chains have nothing, and are many."""
+    read = {name for node in graph.nodes for name in node.inputs}.union(graph.outputs)
+    return any(isinstance(node.op, Zero | Identity) or node.name not in read for node in graph.nodes)
 
 
 def _always_zero(graph: Graph) -> frozenset[str]:

@@ -43,9 +43,15 @@ TAIL_FIXED = 488
 _NO_STEP = (Input, Flatten, Identity, Zero, Activation, BatchNorm)
 """What costs nothing, or nothing in some networks: what stands before a block decides whether its first
 activation is an operator, and floors are the same in all of them."""
+FLASH_FIXED = 400
+"""Bytes of every file: its header, input, output."""
+
 _OP, _TENSOR = 64, 24
 _CONV_SETTINGS, _CONV_DATA = 28, 80
 _LINEAR_SETTINGS, _LINEAR_DATA = 8, 32
+_FILE_LAYER, _FILE_OP = 280, 100
+"""Records of an operator and its tensors in the file, with weights and without."""
+
 _FILE_CHANNEL = 28
 """For each output channel: a bias of 4 bytes, and scale and zero point (4 and 8) of weights and of bias."""
 
@@ -91,10 +97,11 @@ def _floors(graph: Graph, step: Step) -> tuple[int, int]:
         return 0, 0
     tail = _OP + _TENSOR
     if not isinstance(op, Conv | Linear):
-        return tail, 0
+        return tail, _FILE_OP
     channels = step.node.shape[0]
     stored = prod(weights(op, graph.input_shapes(step.node))[0].shape)
     if isinstance(op, Linear):
-        return tail + 2 * _TENSOR + _LINEAR_SETTINGS + _LINEAR_DATA, stored + 4 * channels
+        return tail + 2 * _TENSOR + _LINEAR_SETTINGS + _LINEAR_DATA, stored + 4 * channels + _FILE_LAYER
     scales = 2 * (-(-4 * channels // 16) * 16)
-    return tail + 2 * _TENSOR + _CONV_SETTINGS + _CONV_DATA + scales, stored + _FILE_CHANNEL * channels
+    settings = 2 * _TENSOR + _CONV_SETTINGS + _CONV_DATA
+    return tail + settings + scales, stored + _FILE_CHANNEL * channels + _FILE_LAYER

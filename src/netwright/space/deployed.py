@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 
 from netwright.errors import TooLargeError
-from netwright.ir.runtime import RUNTIME, TAIL_FIXED, runtime_costs
+from netwright.ir.runtime import FLASH_FIXED, RUNTIME, TAIL_FIXED, runtime_costs
 from netwright.space.architecture import Architecture
 from netwright.space.compile import ExpressionSpace
 from netwright.space.composite import Tracked
@@ -83,7 +83,7 @@ def implied_limits(
     if peaks:
         own[PEAK] = min(peaks)
     if _FLASH in limits:
-        own["flash_floor"] = limits[_FLASH]
+        own["flash_floor"] = max(0, limits[_FLASH] - FLASH_FIXED)
     return own
 
 

@@ -37,7 +37,7 @@ from netwright.space.tables import CompletionTables, plan, tabulate
 GLOBALS = ("resolution", "width")
 """Names of the decisions that make sub-spaces, where none are given."""
 
-DRAWS = 64
+DRAWS = 32
 """Networks of each sub-space that are planned one by one."""
 
 SHARE = 0.08

@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from netwright.errors import SpaceError, TooLargeError
-from netwright.ir.runtime import RUNTIME
+from netwright.ir.runtime import FLASH_FIXED, RUNTIME
 from netwright.space.architecture import Architecture
 from netwright.space.compile import ExpressionSpace
 from netwright.space.deployed import least_arena, limits_a_runtime, runtime_costs_of
@@ -42,7 +42,7 @@ def _least_of_runtime(space: ExpressionSpace, metric: str) -> int:
     if metric == arena:
         return least_arena(space)
     diagram = diagram_of(space, {"flash_floor"})
-    return diagram.least_total(diagram.term("flash_floor"))
+    return diagram.least_total(diagram.term("flash_floor")) + FLASH_FIXED
 
 
 def _exactly_known(space: ExpressionSpace, metric: str) -> bool:
