@@ -7,7 +7,6 @@ process. So ``convert`` runs it in a process of its own (``python -m netwright.e
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -20,6 +19,7 @@ import torch
 
 from netwright.errors import ExportError, MissingDependencyError, NetwrightError
 from netwright.export.bundle import load, save
+from netwright.export.tflite.child import TIMEOUT, last_lines, run_module
 from netwright.export.tflite.folding import fold
 from netwright.export.tflite.module import Deployed
 from netwright.ir.graph import Graph
@@ -27,7 +27,6 @@ from netwright.nn.lower import Network
 
 Array = np.ndarray[Any, Any]
 
-TIMEOUT = 1800
 _RESULT, _ERROR = "model.tflite", "error.json"
 
 
@@ -64,26 +63,8 @@ def convert(
         np.save(folder / "images.npy", _array(images))
         request = {"bundle": str(bundle), "order": None if order is None else list(order)}
         (folder / "request.json").write_text(json.dumps(request), encoding="utf-8")
-        command = [sys.executable, "-m", "netwright.export.tflite.conversion", str(folder)]
-        try:
-            run = subprocess.run(
-                command, capture_output=True, text=True, timeout=timeout, check=False, env=_environment()
-            )
-        except subprocess.TimeoutExpired:
-            raise ExportError(f"tflite: the conversion took more than {timeout:g} s; give it longer") from None
+        run = run_module("netwright.export.tflite.conversion", name, timeout=timeout)
         return _collect(folder, run)
-
-
-def _environment() -> dict[str, str]:
-    """That of this process, with its import path, quiet and with one thread."""
-    path = os.pathsep.join(entry for entry in sys.path if entry)
-    return os.environ | {
-        "PYTHONPATH": path,
-        "PYTHONWARNINGS": "ignore",
-        "OMP_NUM_THREADS": "1",
-        "TF_CPP_MIN_LOG_LEVEL": "3",
-        "JAX_PLATFORMS": "cpu",
-    }
 
 
 def _collect(folder: Path, run: subprocess.CompletedProcess[str]) -> bytes:
@@ -93,8 +74,9 @@ def _collect(folder: Path, run: subprocess.CompletedProcess[str]) -> bytes:
         kind = MissingDependencyError if error["kind"] == "MissingDependencyError" else ExportError
         raise kind(error["message"])
     if run.returncode or not (folder / _RESULT).exists():
-        last = "\n".join((run.stdout + run.stderr).strip().splitlines()[-15:])
-        raise ExportError(f"tflite: the conversion ended with code {run.returncode}; it last printed:\n{last}")
+        raise ExportError(
+            f"tflite: the conversion ended with code {run.returncode}; it last printed:\n{last_lines(run)}"
+        )
     return (folder / _RESULT).read_bytes()
 
 

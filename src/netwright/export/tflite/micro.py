@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import importlib.util
 import re
+import shutil
 import subprocess
-import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +19,7 @@ import numpy as np
 
 from netwright.errors import ExportError, MissingDependencyError
 from netwright.export.tflite import reader_file
+from netwright.export.tflite.child import last_lines, run_script
 
 Array = np.ndarray[Any, Any]
 
@@ -72,11 +73,11 @@ def run_micro(file: bytes, images: Any, arena_bytes: int | None = None) -> Micro
     if outputs is None:
         raise ExportError(
             f"tflite-micro: the interpreter cannot run this file with an arena of {arena_bytes or 'any'} bytes "
-            f"(code {done.returncode}); it printed:\n{_last(done)}"
+            f"(code {done.returncode}); it printed:\n{last_lines(done)}"
         )
     sizes = {kind: int(size) for kind, size in _LINE.findall(done.stderr)}
     if set(sizes) != {"total", "head", "tail"}:
-        raise ExportError(f"tflite-micro: expected its allocations, got:\n{_last(done)}")
+        raise ExportError(f"tflite-micro: expected its allocations, got:\n{last_lines(done)}")
     return MicroRun(outputs, sizes["head"], sizes["tail"], sizes["total"])
 
 
@@ -93,7 +94,7 @@ def smallest_arena(file: bytes) -> int:
     probe = np.random.default_rng(0).normal(size=(2, *input_shape(file))).astype(np.float32)
     done, expected = _attempt(file, probe, None)
     if expected is None:
-        raise ExportError(f"tflite-micro: the interpreter cannot run this file; it printed:\n{_last(done)}")
+        raise ExportError(f"tflite-micro: the interpreter cannot run this file; it printed:\n{last_lines(done)}")
     total = int(dict(_LINE.findall(done.stderr))["total"])
 
     def enough(size: int) -> bool:
@@ -125,16 +126,13 @@ def _attempt(
         folder = Path(name)
         (folder / "model.tflite").write_bytes(file)
         np.save(folder / "images.npy", images)
+        # A copy, as exports have it: the folder of the original would be on the import path.
+        script = Path(shutil.copy(reader_file(), folder / "run.py"))
         paths = [str(folder / part) for part in ("model.tflite", "images.npy", "outputs.npy")]
         size = [] if arena_bytes is None else [str(arena_bytes)]
-        command = [sys.executable, str(reader_file()), *paths, *size]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        done = run_script(script, *paths, *size)
         target = folder / "outputs.npy"
         return done, np.load(target) if done.returncode == 0 and target.exists() else None
-
-
-def _last(done: subprocess.CompletedProcess[str]) -> str:
-    return "\n".join(done.stderr.strip().splitlines()[-8:])
 
 
 def input_shape(file: bytes) -> tuple[int, ...]:
