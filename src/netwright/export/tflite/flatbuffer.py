@@ -6,16 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from netwright.errors import ExportError, MissingDependencyError
+from netwright.errors import ExportError
+from netwright.export.tflite.extra import missing
 
 try:
     import flatbuffers
     from ai_edge_litert import schema_py_generated as schema
 except ImportError as error:
-    raise MissingDependencyError(
-        "tflite: the packages of the extra are missing: pip install -c constraints.txt 'netwright[edge]' "
-        f"({error})"
-    ) from error
+    raise missing("ai-edge-litert") from error
 
 IDENTIFIER = b"TFL3"
 ALIGNMENT = 16

@@ -7,15 +7,13 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
-from netwright.errors import ExportError, MissingDependencyError
+from netwright.errors import ExportError
+from netwright.export.tflite.extra import missing
 
 try:
     import litert_torch
 except ImportError as error:
-    raise MissingDependencyError(
-        "tflite: the packages of the extra are missing: pip install -c constraints.txt 'netwright[edge]' "
-        f"({error})"
-    ) from error
+    raise missing("litert-torch") from error
 
 
 def float_file(module: nn.Module, example: Tensor) -> bytes:

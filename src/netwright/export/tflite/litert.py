@@ -6,7 +6,6 @@ It prints on standard error when it loads, so it runs in a process of its own
 
 from __future__ import annotations
 
-import importlib.util
 import sys
 import tempfile
 from pathlib import Path
@@ -14,8 +13,9 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
-from netwright.errors import ExportError, MissingDependencyError
+from netwright.errors import ExportError
 from netwright.export.tflite.child import last_lines, run_module
+from netwright.export.tflite.extra import require
 from netwright.export.tflite.micro import Array, channels_last
 
 Kernels = Literal["default", "reference"]
@@ -40,10 +40,7 @@ def run_litert(file: bytes, images: Any, kernels: Kernels = "default") -> Array:
     """
     if kernels not in get_args(Kernels):
         raise ExportError(f"litert: kernels: expected one of {get_args(Kernels)}, got {kernels!r}")
-    if importlib.util.find_spec("ai_edge_litert") is None:
-        raise MissingDependencyError(
-            "ai-edge-litert is not installed: pip install -c constraints.txt 'netwright[edge]'"
-        )
+    require("ai-edge-litert", "ai_edge_litert")
     with tempfile.TemporaryDirectory(prefix="netwright-litert-") as name:
         folder = Path(name)
         (folder / "model.tflite").write_bytes(file)
@@ -51,7 +48,9 @@ def run_litert(file: bytes, images: Any, kernels: Kernels = "default") -> Array:
         done = run_module("netwright.export.tflite.litert", name, kernels)
         target = folder / "outputs.npy"
         if done.returncode or not target.exists():
-            raise ExportError(f"litert: ended with code {done.returncode}; it last printed:\n{last_lines(done)}")
+            raise ExportError(
+                f"litert: ended with code {done.returncode}; it last printed:\n{last_lines(done)}"
+            )
         outputs: Array = np.load(target)
         return outputs
 

@@ -6,7 +6,6 @@ error only. So it runs in a process of its own, which reads ``reader.py``, the s
 
 from __future__ import annotations
 
-import importlib.util
 import re
 import shutil
 import subprocess
@@ -17,9 +16,11 @@ from typing import Any
 
 import numpy as np
 
-from netwright.errors import ExportError, MissingDependencyError
-from netwright.export.tflite import reader_file
+from netwright.errors import ExportError
 from netwright.export.tflite.child import last_lines, run_script
+from netwright.export.tflite.extra import require
+from netwright.export.tflite.flatbuffer import read
+from netwright.export.tflite.folder import reader_file
 
 Array = np.ndarray[Any, Any]
 
@@ -72,7 +73,7 @@ def run_micro(file: bytes, images: Any, arena_bytes: int | None = None) -> Micro
     done, outputs = _attempt(file, channels_last(images), arena_bytes)
     if outputs is None:
         raise ExportError(
-            f"tflite-micro: the interpreter cannot run this file with an arena of {arena_bytes or 'any'} bytes "
+            f"tflite-micro: cannot run this file with an arena of {arena_bytes or 'any number of'} bytes "
             f"(code {done.returncode}); it printed:\n{last_lines(done)}"
         )
     sizes = {kind: int(size) for kind, size in _LINE.findall(done.stderr)}
@@ -94,7 +95,9 @@ def smallest_arena(file: bytes) -> int:
     probe = np.random.default_rng(0).normal(size=(2, *input_shape(file))).astype(np.float32)
     done, expected = _attempt(file, probe, None)
     if expected is None:
-        raise ExportError(f"tflite-micro: the interpreter cannot run this file; it printed:\n{last_lines(done)}")
+        raise ExportError(
+            f"tflite-micro: the interpreter cannot run this file; it printed:\n{last_lines(done)}"
+        )
     total = int(dict(_LINE.findall(done.stderr))["total"])
 
     def enough(size: int) -> bool:
@@ -118,10 +121,7 @@ def _attempt(
     file: bytes, images: Array, arena_bytes: int | None
 ) -> tuple[subprocess.CompletedProcess[str], Array | None]:
     """What the process said, and the outputs where it succeeded."""
-    if importlib.util.find_spec("tflite_micro") is None:
-        raise MissingDependencyError(
-            "tflite-micro is not installed: pip install -c constraints.txt 'netwright[edge]'"
-        )
+    require("tflite-micro", "tflite_micro")
     with tempfile.TemporaryDirectory(prefix="netwright-micro-") as name:
         folder = Path(name)
         (folder / "model.tflite").write_bytes(file)
@@ -137,7 +137,5 @@ def _attempt(
 
 def input_shape(file: bytes) -> tuple[int, ...]:
     """Shape of the input of a file without the batch."""
-    from netwright.export.tflite.flatbuffer import read
-
     graph = read(file).subgraphs[0]
     return tuple(graph.tensors[graph.inputs[0]].shape[1:])

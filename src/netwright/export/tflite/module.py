@@ -33,7 +33,6 @@ from netwright.ir.ops import (
     Resize,
     Sides,
     Slice,
-    Zero,
     pad_sides,
 )
 

@@ -7,16 +7,16 @@ advises a simulator or the chip for real ones.
 from __future__ import annotations
 
 import csv
-import importlib.util
 import re
 import tempfile
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from netwright.errors import ExportError, MissingDependencyError
+from netwright.errors import ExportError
 from netwright.export.tflite.child import last_lines, run_module
 from netwright.export.tflite.description import kinds
+from netwright.export.tflite.extra import require
 
 ARM_CONFIG = "Arm/vela.ini"
 """The file of systems and memory modes that vela brings."""
@@ -75,10 +75,7 @@ def estimate_npu(file: bytes, target: NpuTarget) -> NpuEstimate:
         MissingDependencyError: if ethos-u-vela is not installed.
         ExportError: if vela cannot compile the file, or does not know the target.
     """
-    if importlib.util.find_spec("ethosu") is None:
-        raise MissingDependencyError(
-            "ethos-u-vela is not installed: pip install -c constraints.txt 'netwright[edge]'"
-        )
+    require("ethos-u-vela", "ethosu")
     with tempfile.TemporaryDirectory(prefix="netwright-vela-") as name:
         folder = Path(name)
         (folder / "model.tflite").write_bytes(file)
@@ -97,7 +94,7 @@ def estimate_npu(file: bytes, target: NpuTarget) -> NpuEstimate:
             raise ExportError(
                 f"vela: cannot compile for {target.accelerator}, {target.system_config}, "
                 f"{target.memory_mode} of {target.config} (code {done.returncode}); it last printed:\n"
-                f"{last_lines(done)}"
+                f"{last_lines(done, 1)}"
             )
         with summary.open(newline="", encoding="utf-8") as table:
             (row,) = csv.DictReader(table)

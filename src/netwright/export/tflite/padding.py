@@ -39,8 +39,8 @@ def fold_pads(model: Any) -> None:
         pools = [name for op in readers if (name := operator_name(model, op)) in _POOLS]
         if pools or operator_name(model, pad) == "PADV2":
             raise ExportError(
-                f"tflite: {pools or 'pad'} on {_shape(model, pad.inputs[0])}: expected padding 'same' (or one "
-                f"that equals it), got {_sides(model, pad).tolist()}; TFLite has no other padding for pools"
+                f"tflite: {pools or 'pad'} on {_shape(model, pad.inputs[0])}: expected padding 'same' (or what "
+                f"equals it), got {_sides(model, pad).tolist()}; TFLite has no other padding for pools"
             )
 
 
@@ -70,9 +70,7 @@ def _fits(model: Any, pad: Any, reader: Any) -> bool:
         kernel, dilation = [options.filterHeight, options.filterWidth], (1, 1)
     size = _shape(model, pad.inputs[0])[1:3]
     wanted = [[0, 0]]
-    for extent, k, stride, d in zip(
-        size, kernel, (options.strideH, options.strideW), dilation, strict=True
-    ):
+    for extent, k, stride, d in zip(size, kernel, (options.strideH, options.strideW), dilation, strict=True):
         total = max((-(-extent // stride) - 1) * stride + d * (k - 1) + 1 - extent, 0)
         wanted.append([total // 2, total - total // 2])
     return bool(_sides(model, pad).tolist() == [*wanted, [0, 0]])

@@ -7,17 +7,15 @@ from typing import Any
 
 import numpy as np
 
-from netwright.errors import ExportError, MissingDependencyError
+from netwright.errors import ExportError
+from netwright.export.tflite.extra import missing
 from netwright.export.tflite.flatbuffer import is_constant, operator_name
 
 try:
     from ai_edge_litert.interpreter import Interpreter, OpResolverType
     from ai_edge_quantizer import quantizer, recipe
 except ImportError as error:
-    raise MissingDependencyError(
-        "tflite: the packages of the extra are missing: pip install -c constraints.txt 'netwright[edge]' "
-        f"({error})"
-    ) from error
+    raise missing("ai-edge-quantizer") from error
 
 Range = tuple[float, float]
 

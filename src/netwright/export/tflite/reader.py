@@ -1,9 +1,8 @@
 """Run an int8 TFLite file through TensorFlow Lite Micro: python run.py MODEL IMAGES.npy OUTPUTS.npy.
 
-Needs numpy and tflite-micro, and nothing else: an export puts this file beside the model as run.py. IMAGES are
-float32, prepared as for training, (N, H, W, C) or (N, F); OUTPUTS become the int8 outputs (N, ...), which stand
-for (value - zero point) * scale. The labels are printed, one a line; for each image the place of the largest
-output.
+Needs numpy and tflite-micro, and nothing else: an export puts this file beside the model as run.py. IMAGES
+are float32, prepared as for training, (N, H, W, C) or (N, F). OUTPUTS become the int8 outputs (N, ...), which
+stand for (value - zero point) * scale. The labels are printed, one a line: the place of the largest output.
 """
 
 from __future__ import annotations
@@ -15,10 +14,13 @@ from typing import Any
 import numpy as np
 from tflite_micro import runtime
 
+PLENTY = 64 << 20
+"""Bytes of the arena where none are given; no microcontroller has as many."""
+
 
 def interpreter(model: bytes, arena: int | None = None) -> Any:
-    """The interpreter of a file with an arena of so many bytes; None takes ten times the file and a megabyte."""
-    return runtime.Interpreter.from_bytes(model, arena_size=arena or 10 * len(model) + (1 << 20))
+    """The interpreter of a file; None for the size of its arena in bytes gives it plenty."""
+    return runtime.Interpreter.from_bytes(model, arena_size=arena or PLENTY)
 
 
 def quantized(images: Any, details: Any) -> Any:

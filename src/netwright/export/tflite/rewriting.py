@@ -26,8 +26,8 @@ def check_order(model: Any) -> None:
         for index in operator.inputs:
             if index >= 0 and index not in known and not is_constant(model, index):
                 raise ExportError(
-                    f"tflite: operator {place} ({operator_name(model, operator)}) reads tensor {index} before "
-                    "it is computed"
+                    f"tflite: operator {place} ({operator_name(model, operator)}) reads tensor {index}, "
+                    "which is not computed yet"
                 )
         known.update(operator.outputs)
 

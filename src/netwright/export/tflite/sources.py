@@ -1,4 +1,4 @@
-"""A file as C source for firmware: an array, its header, and the least main that TensorFlow Lite Micro needs."""
+"""A file as C source for firmware: an array, its header, and a minimal main for TensorFlow Lite Micro."""
 
 from __future__ import annotations
 
@@ -74,8 +74,8 @@ def write_c_sources(
 ) -> CSources:
     """Write a file as a C array with its header, and a minimal main for TensorFlow Lite Micro.
 
-    The array and the header are complete. ``main.cc`` cannot be linked without TensorFlow Lite Micro, which is
-    built for a board; it was not compiled here.
+    The array and the header are complete. ``main.cc`` cannot be compiled and linked without TensorFlow
+    Lite Micro, which is built for a board; that was not done here.
 
     Args:
         file: what ``convert`` gave.
@@ -88,8 +88,8 @@ def write_c_sources(
 
     Raises:
         MissingDependencyError: if the extra ``edge`` is not installed.
-        ExportError: if the name is no C name, the arena is no multiple of 16, an operator has no known kernel,
-            or the folder cannot be written.
+        ExportError: if the name is no C name, the arena is no multiple of 16, an operator has no known
+            kernel, or the folder cannot be written.
     """
     if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
         raise ExportError(f"c sources: name: expected lower-case letters, digits and _, got {name!r}")
@@ -185,9 +185,7 @@ def _tensor(prefix: str, kind: str, tensor: TensorFacts) -> list[str]:
 
 def _numbers(values: np.ndarray[Any, Any]) -> list[str]:
     flat = [str(int(value)) for value in values.reshape(-1)]
-    return [
-        "  " + ", ".join(flat[start : start + _A_LINE]) + "," for start in range(0, len(flat), _A_LINE)
-    ]
+    return ["  " + ", ".join(flat[start : start + _A_LINE]) + "," for start in range(0, len(flat), _A_LINE)]
 
 
 def _main(facts: FileFacts, name: str) -> str:
@@ -195,9 +193,7 @@ def _main(facts: FileFacts, name: str) -> str:
     unknown = [kind for kind in kinds if kind not in _REGISTRATIONS]
     if unknown:
         raise ExportError(f"c sources: no kernel of TensorFlow Lite Micro is known for {', '.join(unknown)}")
-    calls = "\n".join(
-        f"  if (resolver.{_REGISTRATIONS[kind]}() != kTfLiteOk) return 1;" for kind in kinds
-    )
+    calls = "\n".join(f"  if (resolver.{_REGISTRATIONS[kind]}() != kTfLiteOk) return 1;" for kind in kinds)
     text = _MAIN
     for word, value in (
         ("@count@", str(len(kinds))),
