@@ -114,19 +114,31 @@ GRAPHS: dict[str, Callable[[], Graph]] = {
 
 
 def random_weights(graph: Graph, seed: int = 0) -> Network:
-    """The network of a graph in eval mode; every bias and statistic drawn, so that no constant vanishes."""
+    """The network of a graph in eval mode, drawn at random but with the statistics of a trained one.
+
+    Batch norms know the mean and variance of what they see, and logits are centred and spread: in a network
+    as it is drawn, one label wins nearly always by next to nothing, and any rounding changes it.
+    """
     network = build(graph, seed=seed)
     generator = torch.Generator().manual_seed(seed)
+    last: torch.nn.Linear | None = None
     with torch.no_grad():
-        for name, value in network.state_dict().items():
-            drawn = torch.rand(value.shape, generator=generator)
-            if name.endswith("running_var") or (name.endswith("weight") and value.dim() == 1):
-                value.copy_(drawn + 0.5)
-            elif name.endswith(("bias", "running_mean")):
-                value.copy_(drawn - 0.5)
-            elif name.endswith("weight"):
-                value.mul_(2)
-    return network.eval()
+        for module in network.modules():
+            if isinstance(module, torch.nn.BatchNorm2d | torch.nn.BatchNorm1d):
+                module.momentum = 1.0
+                module.weight.copy_(torch.rand(module.weight.shape, generator=generator) + 0.5)
+                module.bias.copy_(torch.rand(module.bias.shape, generator=generator) - 0.5)
+            elif isinstance(module, torch.nn.Linear):
+                last = module
+        batch = images(graph, 128, seed + 100)
+        network.train()(batch)
+        network.eval()
+        if last is not None:
+            logits = network(batch)
+            deviation = logits.std(0)
+            last.weight.div_(deviation[:, None])
+            last.bias.copy_((last.bias - logits.mean(0)) / deviation)
+    return network
 
 
 def images(graph: Graph, number: int = 64, seed: int = 1) -> torch.Tensor:

@@ -20,6 +20,7 @@ import torch
 from netwright.errors import ExportError, MissingDependencyError, NetwrightError
 from netwright.export.bundle import load, save
 from netwright.export.tflite.child import TIMEOUT, last_lines, run_module
+from netwright.export.tflite.extra import require
 from netwright.export.tflite.folding import fold
 from netwright.export.tflite.module import Deployed
 from netwright.ir.graph import Graph
@@ -53,6 +54,11 @@ def convert(
         MissingDependencyError: if the extra ``edge`` is not installed.
         ExportError: if the network cannot be converted, or the process died; with what it last printed.
     """
+    for package in ("litert-torch", "ai-edge-quantizer", "ai-edge-litert"):
+        require(package, package.replace("-", "_"))
+    array = _array(images)
+    if isinstance(network, Network):
+        _check_images(array, network.graph)
     with tempfile.TemporaryDirectory(prefix="netwright-tflite-") as name:
         folder = Path(name)
         bundle = folder / "bundle"
@@ -60,7 +66,7 @@ def convert(
             save(bundle, network.graph, network)
         else:
             bundle = Path(network).absolute()
-        np.save(folder / "images.npy", _array(images))
+        np.save(folder / "images.npy", array)
         request = {"bundle": str(bundle), "order": None if order is None else list(order)}
         (folder / "request.json").write_text(json.dumps(request), encoding="utf-8")
         run = run_module("netwright.export.tflite.conversion", name, timeout=timeout)

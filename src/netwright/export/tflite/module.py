@@ -84,9 +84,7 @@ class Deployed(nn.Module):
         if isinstance(op, Linear):
             return F.linear(inputs[0], self._weight(node, "weight"), self._weight(node, "bias"))
         if isinstance(op, GlobalPool):
-            # Flattened at once: a mean that keeps no axes spares the reshape.
-            kept = node.name not in self._vectors
-            return (torch.mean if op.mode == "average" else torch.amax)(inputs[0], (1, 2), keepdim=kept)
+            return _global_pool(op, inputs[0], kept=node.name not in self._vectors)
         rule = _RULES.get(type(op))
         if rule is None:
             raise ExportError(f"{node.name}: {op.kind} cannot be exported to TFLite; known are {_known()}")
@@ -151,6 +149,14 @@ def _pool(node: Node, op: Pool, inputs: list[Tensor]) -> Tensor:
     x = _columns_first(_padded(x, sides, -inf if op.mode == "max" else 0.0))
     pool = F.max_pool2d if op.mode == "max" else F.avg_pool2d
     return _channels_last(pool(x, op.kernel, op.stride))
+
+
+def _global_pool(op: GlobalPool, x: Tensor, kept: bool) -> Tensor:
+    """(N, 1, 1, C); a mean that is flattened at once keeps no axes, (N, C), which spares a reshape."""
+    if op.mode == "average":
+        return x.mean((1, 2), keepdim=kept)
+    # As a window over the whole map: the quantizer has no form of a maximum over axes.
+    return _channels_last(F.max_pool2d(_columns_first(x), (x.shape[1], x.shape[2])))
 
 
 def _shuffle(node: Node, op: ChannelShuffle, inputs: list[Tensor]) -> Tensor:

@@ -39,8 +39,8 @@ def fold_pads(model: Any) -> None:
         pools = [name for op in readers if (name := operator_name(model, op)) in _POOLS]
         if pools or operator_name(model, pad) == "PADV2":
             raise ExportError(
-                f"tflite: {pools or 'pad'} on {_shape(model, pad.inputs[0])}: expected padding 'same' (or what "
-                f"equals it), got {_sides(model, pad).tolist()}; TFLite has no other padding for pools"
+                f"tflite: {pools or 'pad'} on {_shape(model, pad.inputs[0])}: expected padding 'same' (or an "
+                f"equal one), got {_sides(model, pad).tolist()}; TFLite has no other padding for pools"
             )
 
 

@@ -20,7 +20,20 @@ except ImportError as error:
 Range = tuple[float, float]
 
 _ONE_SCALE = frozenset(
-    {"CONCATENATION", "MAX_POOL_2D", "AVERAGE_POOL_2D", "RESHAPE", "TRANSPOSE", "SLICE", "PAD", "PADV2"}
+    {
+        "AVERAGE_POOL_2D",
+        "CONCATENATION",
+        "MAX_POOL_2D",
+        "PAD",
+        "PADV2",
+        "REDUCE_MAX",
+        "RESHAPE",
+        "RESIZE_BILINEAR",
+        "RESIZE_NEAREST_NEIGHBOR",
+        "SLICE",
+        "STRIDED_SLICE",
+        "TRANSPOSE",
+    }
 )
 """Operators that move values without computing: int8 kernels take one scale for all their tensors."""
 
