@@ -48,8 +48,9 @@ def test_a_file_computes_what_the_network_computes(converted: Convert, name: str
         output.scales[0]
     )
     expected = float_outputs(made.network, fresh)
-    # int8 noise against the spread of the outputs; a wrong order of channels or pixels would be near 1.
-    assert float(np.abs(found - expected).mean() / np.abs(expected - expected.mean(0)).mean()) < 0.15
+    # int8 noise against the spread of the outputs: these random networks blow it up more than trained ones
+    # do. A wrong order of channels or pixels would be above 1.
+    assert float(np.abs(found - expected).mean() / np.abs(expected - expected.mean(0)).mean()) < 0.3
 
 
 @pytest.mark.slow
@@ -142,5 +143,3 @@ def test_without_the_extra_the_command_that_installs_it_is_named() -> None:
     lines = run.stdout.splitlines()
     assert len(lines) == 5
     assert all("pip install -c constraints.txt 'netwright[edge]'" in line for line in lines)
-
-
