@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import importlib.util
 import subprocess
 import sys
 from pathlib import Path
@@ -77,7 +78,10 @@ def test_an_export_runs_where_there_is_only_tflite_micro_and_numpy(
     packages = tmp_path / "packages"
     packages.mkdir()
     for name in ("numpy", "tflite_micro", "flatbuffers"):
-        home = Path(__import__("importlib.util").util.find_spec(name).origin).parent
+        found = importlib.util.find_spec(name)
+        assert found is not None
+        assert found.origin is not None
+        home = Path(found.origin).parent
         (packages / name).symlink_to(home)
         if (home.parent / f"{name}.libs").exists():
             (packages / f"{name}.libs").symlink_to(home.parent / f"{name}.libs")

@@ -19,8 +19,9 @@ PRINTER = """
 #include "net.h"
 int main(void) {
   if ((uintptr_t)net_data % 16 != 0) return 1;
-  if (sizeof(net_example_input) != NET_INPUT_BYTES || sizeof(net_example_output) != NET_OUTPUT_BYTES) return 2;
-  return fwrite(net_data, 1, NET_BYTES, stdout) == NET_BYTES ? 0 : 3;
+  if (sizeof(net_example_input) != NET_INPUT_BYTES) return 2;
+  if (sizeof(net_example_output) != NET_OUTPUT_BYTES) return 3;
+  return fwrite(net_data, 1, NET_BYTES, stdout) == NET_BYTES ? 0 : 4;
 }
 """
 

@@ -15,6 +15,20 @@ try:
 except ImportError as error:
     raise missing("ai-edge-litert") from error
 
+__all__ = [
+    "ALIGNMENT",
+    "IDENTIFIER",
+    "OPERATORS",
+    "check_inline",
+    "data_of",
+    "is_constant",
+    "operator_name",
+    "read",
+    "schema",
+    "type_name",
+    "write",
+]
+
 IDENTIFIER = b"TFL3"
 ALIGNMENT = 16
 """Of every constant within the file; the schema asks for it, and small cores cannot read across it."""

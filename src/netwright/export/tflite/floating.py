@@ -28,6 +28,8 @@ def float_file(module: nn.Module, example: Tensor) -> bytes:
             path = Path(folder) / "float.tflite"
             program.export(str(path))
             return path.read_bytes()
+    except ExportError:
+        raise
     # torch.export, MLIR and the converter each raise classes of their own.
     except Exception as error:
         raise ExportError(f"litert-torch cannot convert this network ({error})") from error

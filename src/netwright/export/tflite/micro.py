@@ -49,7 +49,8 @@ class MicroRun:
     @property
     def labels(self) -> Array:
         """Place of the largest output, the first of equals; (N,) or, for maps of labels, (N, H, W)."""
-        return self.outputs.argmax(-1)
+        found: Array = self.outputs.argmax(-1)
+        return found
 
 
 def channels_last(images: Any) -> Array:

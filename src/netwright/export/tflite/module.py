@@ -29,6 +29,7 @@ from netwright.ir.ops import (
     Input,
     Linear,
     Multiply,
+    Op,
     Pool,
     Resize,
     Sides,
@@ -91,8 +92,7 @@ class Deployed(nn.Module):
         return rule(node, op, inputs)
 
     def _weight(self, node: Node, kind: str) -> Tensor:
-        value = self.get_buffer(_attribute(f"{node.name}.{kind}"))
-        return value
+        return self.get_buffer(_attribute(f"{node.name}.{kind}"))
 
     def _convolve(self, node: Node, op: Conv, x: Tensor) -> Tensor:
         sides = pad_sides(op.padding, (x.shape[1], x.shape[2]), op.kernel, op.stride, op.dilation)
@@ -110,7 +110,8 @@ def _attribute(name: str) -> str:
 
 
 def _known() -> str:
-    return ", ".join(sorted(op.kind for op in (*_RULES, Conv, Linear, GlobalPool, Input)))
+    known: list[type[Op]] = [*_RULES, Conv, Linear, GlobalPool, Input]
+    return ", ".join(sorted(op.kind for op in known))
 
 
 def _columns_last(graph: Graph, node: Node, weight: Tensor) -> Tensor:
