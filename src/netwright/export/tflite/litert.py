@@ -1,12 +1,12 @@
 """LiteRT, the interpreter of phones and computers: the second opinion on an int8 file.
 
-It prints on standard error when it loads, so it runs in a process of its own
-(``python -m netwright.export.tflite.litert``).
+It prints on standard error when it loads, so it runs in a process of its own, which reads
+``litert_reader.py``.
 """
 
 from __future__ import annotations
 
-import sys
+import shutil
 import tempfile
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -14,7 +14,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from netwright.errors import ExportError
-from netwright.export.tflite.child import last_lines, run_module
+from netwright.export.tflite.child import last_lines, run_script
 from netwright.export.tflite.extra import require
 from netwright.export.tflite.micro import Array, channels_last
 
@@ -45,7 +45,9 @@ def run_litert(file: bytes, images: Any, kernels: Kernels = "default") -> Array:
         folder = Path(name)
         (folder / "model.tflite").write_bytes(file)
         np.save(folder / "images.npy", channels_last(images))
-        done = run_module("netwright.export.tflite.litert", name, kernels)
+        # A copy: the folder of the original would be on the import path, and netwright brings torch along.
+        script = Path(shutil.copy(Path(__file__).with_name("litert_reader.py"), folder / "run.py"))
+        done = run_script(script, name, kernels)
         target = folder / "outputs.npy"
         if done.returncode or not target.exists():
             raise ExportError(
@@ -53,29 +55,3 @@ def run_litert(file: bytes, images: Any, kernels: Kernels = "default") -> Array:
             )
         outputs: Array = np.load(target)
         return outputs
-
-
-def main(folder: Path, kernels: str) -> None:
-    """The child: run the images of a folder, write the outputs."""
-    from ai_edge_litert.interpreter import Interpreter, OpResolverType
-
-    kind = OpResolverType.AUTO if kernels == "default" else OpResolverType.BUILTIN_REF
-    net = Interpreter(
-        model_content=(folder / "model.tflite").read_bytes(),
-        num_threads=1,
-        experimental_op_resolver_type=kind,
-    )
-    net.allocate_tensors()
-    source, target = net.get_input_details()[0], net.get_output_details()[0]
-    scale, zero = source["quantization"]
-    outputs = []
-    for image in np.load(folder / "images.npy"):
-        value = np.clip(np.round(image[None] / np.float32(scale)) + zero, -128, 127).astype(np.int8)
-        net.set_tensor(source["index"], value)
-        net.invoke()
-        outputs.append(net.get_tensor(target["index"])[0].copy())
-    np.save(folder / "outputs.npy", np.stack(outputs))
-
-
-if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2])
