@@ -1,4 +1,4 @@
-"""Run an int8 TFLite file through LiteRT: a script of its own, for a process with ai-edge-litert and numpy."""
+"""Run an int8 TFLite file through LiteRT: a script for a process with ai-edge-litert and numpy alone."""
 
 from __future__ import annotations
 
