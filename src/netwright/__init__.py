@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from netwright.devices.budget import budget_for as budget_for
     from netwright.export.bundle import load as load
     from netwright.ir.cost import cost as cost
+    from netwright.pipeline import deploy as deploy
     from netwright.pipeline import search as search
     from netwright.space import Architecture as Architecture
     from netwright.space import cell as cell
@@ -90,6 +91,7 @@ _HOMES = {
         "netwright.space",
     ),
     "cost": "netwright.ir.cost",
+    "deploy": "netwright.pipeline",
     "load": "netwright.export",
     "search": "netwright.pipeline",
 }

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from netwright.pipeline.config import SearchConfig as SearchConfig
     from netwright.pipeline.config import make_config as make_config
     from netwright.pipeline.config import read_config as read_config
+    from netwright.pipeline.deployment import Deployment as Deployment
+    from netwright.pipeline.deployment import deploy as deploy
     from netwright.pipeline.job import run as run
     from netwright.pipeline.job import search as search
     from netwright.pipeline.outcome import SearchOutcome as SearchOutcome
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     **dict.fromkeys(("SearchConfig", "make_config", "read_config"), "config"),
+    **dict.fromkeys(("Deployment", "deploy"), "deployment"),
     **dict.fromkeys(("run", "search"), "job"),
     **dict.fromkeys(("SearchOutcome", "read_result"), "outcome"),
     **dict.fromkeys(
@@ -35,6 +38,7 @@ _HOMES = {
 
 __all__ = [
     "Checked",
+    "Deployment",
     "Exporting",
     "Finishing",
     "Loaded",
@@ -43,6 +47,7 @@ __all__ = [
     "SearchConfig",
     "SearchOutcome",
     "Searching",
+    "deploy",
     "make_config",
     "read_config",
     "read_result",
