@@ -86,7 +86,7 @@ def deploy(
     budget = budget_from(**options) if options else None
     names = {name: given[name] for name in (*_NPU_OPTIONS, "vela_config")}
     target = _npu(names)
-    from netwright.export.tflite import NpuTarget
+    from netwright.export import tflite
     from netwright.pipeline import deploy as deploy_run
 
     done = deploy_run(
@@ -94,7 +94,7 @@ def deploy(
         budget=budget,
         out=out,
         calibration=calibration,
-        npu=None if target is None else NpuTarget(*target),
+        npu=None if target is None else tflite.NpuTarget(*target),
         on_step=_say if sys.stderr.isatty() else None,
     )
     if json:
@@ -112,8 +112,9 @@ def _npu(given: Mapping[str, str | None]) -> tuple[str, ...] | None:
     missing = [option for name, option in _NPU_OPTIONS.items() if given[name] is None]
     if missing:
         raise ConfigError(
-            f"deploy: expected {', '.join(_NPU_OPTIONS.values())} together, got no {' and no '.join(missing)}; "
-            "such as --npu ethos-u55-128 --system-config Ethos_U55_High_End_Embedded --memory-mode Shared_Sram"
+            f"deploy: expected {', '.join(_NPU_OPTIONS.values())} together, got no "
+            f"{' and no '.join(missing)}; such as --npu ethos-u55-128 --system-config "
+            "Ethos_U55_High_End_Embedded --memory-mode Shared_Sram"
         )
     values = [given[name] for name in _NPU_OPTIONS]
     return tuple(value for value in (*values, given["vela_config"]) if value is not None)

@@ -1,7 +1,7 @@
 """The entry point ``netwright``: finds the verb, and turns errors into one line and an exit code.
 
-Exit codes: 0 done; 2 the command or its input is wrong; 3 done, but what was deployed does not fit its budget;
-130 stopped by Ctrl-C.
+Exit codes: 0 done; 2 the command or its input is wrong; 3 done, but what was deployed does not fit its
+budget; 130 stopped by Ctrl-C.
 """
 
 from __future__ import annotations

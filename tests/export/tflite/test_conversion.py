@@ -142,4 +142,4 @@ def test_without_the_extra_the_command_that_installs_it_is_named() -> None:
     assert run.returncode == 0, run.stderr
     lines = run.stdout.splitlines()
     assert len(lines) == 5
-    assert all("pip install -c constraints.txt 'netwright[edge]'" in line for line in lines)
+    assert all('pip install -c constraints.txt "netwright[edge]"' in line for line in lines)

@@ -10,7 +10,7 @@ from netwright.errors import MissingDependencyError
 def missing(package: str) -> MissingDependencyError:
     """The error for a package of the extra that cannot be imported; names the command that installs it."""
     return MissingDependencyError(
-        f"tflite: {package} is not installed: pip install -c constraints.txt 'netwright[edge]'"
+        f'tflite: {package} is not installed: pip install -c constraints.txt "netwright[edge]"'
     )
 
 

@@ -108,15 +108,16 @@ def load_again(run: FinishedRun, data: Any = None) -> tuple[Data, Split]:
             found = load_data(name)
         except DataError as error:
             raise DataError(
-                f"deploy: {run.folder}: the data {name!r} of this run cannot be loaded again by name ({error}); "
-                f"pass them: netwright.deploy({str(run.folder)!r}, data=...)"
+                f"deploy: {run.folder}: the data {name!r} of this run cannot be loaded again by name "
+                f"({error}); pass them: netwright.deploy({str(run.folder)!r}, data=...)"
             ) from None
     else:
         found = load_data(data)
     expected = run.result["data"]["fingerprint"]
     if found.fingerprint != expected:
         raise DataError(
-            f"deploy: {found.name}: expected the data that were searched on (fingerprint {expected[:12]}), got "
-            f"others ({found.fingerprint[:12]}); pass those: netwright.deploy({str(run.folder)!r}, data=...)"
+            f"deploy: {found.name}: expected the data that were searched on (fingerprint {expected[:12]}), "
+            f"got others ({found.fingerprint[:12]}); pass those: "
+            f"netwright.deploy({str(run.folder)!r}, data=...)"
         )
     return found, split(found, run.validation_share, run.split_seed)

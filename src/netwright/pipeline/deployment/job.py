@@ -17,13 +17,20 @@ from netwright.export.tflite.extra import require
 from netwright.files import write_whole
 from netwright.ir.graph import Graph
 from netwright.ir.prune import prune_dead
-from netwright.ir.tflm import TflmCost, best_order, reconcile, reordered, tflm_cost
+from netwright.ir.runtime import RUNTIME
+from netwright.ir.tflm import best_order, reconcile, reordered, tflm_cost
 from netwright.nn.data import Data, Split, open_test_set
 from netwright.nn.lower import Network, build
 from netwright.nn.prepare import prepare
 from netwright.pipeline.deployment.finished import FinishedRun, load_again, read_run
 from netwright.pipeline.deployment.page import page
-from netwright.pipeline.deployment.summary import Calibration, Deployment, Measurement, summarise
+from netwright.pipeline.deployment.summary import (
+    Calibration,
+    Deployment,
+    Measurement,
+    counted_costs,
+    summarise,
+)
 from netwright.seeding import rng_for
 
 CALIBRATION = 500
@@ -84,10 +91,13 @@ def deploy(
             ones.
     """
     tell = on_step or _ignore
-    _check(calibration, device, budget, npu)
+    _check(calibration, device, budget)
     found = read_run(Path(run))
-    limits = _limits(found, device, budget)
     graph = prune_dead(found.network.graph)
+    limits = _limits(found, device, budget)
+    # A limit that nothing can be held against is said before anything takes time.
+    limits.check({**counted_costs(found, graph), **dict.fromkeys(RUNTIME, 0)})
+    _require(npu)
     ordered = reordered(graph, best_order(graph))
     predicted = tflm_cost(ordered)
     network = _rebuilt(found.network, ordered)
@@ -133,9 +143,7 @@ def _ignore(step: str) -> None:
     pass
 
 
-def _check(
-    calibration: int, device: Device | str | None, budget: Budget | None, npu: tflite.NpuTarget | None
-) -> None:
+def _check(calibration: int, device: Device | str | None, budget: Budget | None) -> None:
     """Check what can be checked before anything is read."""
     if calibration < 1:
         raise ConfigError(f"deploy: calibration: expected at least 1 image, got {calibration}")
@@ -143,6 +151,10 @@ def _check(
         raise ConfigError(
             "deploy: expected a device or a budget, got both; budget_for(device, ...) joins them"
         )
+
+
+def _require(npu: tflite.NpuTarget | None) -> None:
+    """Check that the extra is there, before anything takes time."""
     for package, module in _PACKAGES.items():
         require(package, module)
     if npu is not None:

@@ -53,8 +53,8 @@ def _summary(facts: Mapping[str, Any]) -> str:
     else:
         fit = f"**It does not fit {target}**, by what was measured."
     return (
-        f"The best network of a search on {facts['run']['data']['name']}, with int8 input, output, weights and "
-        f"activations, maps as (1, height, width, channels). {fit}"
+        f"The best network of a search on {facts['run']['data']['name']}, with int8 input, output, weights "
+        f"and activations, maps as (1, height, width, channels). {fit}"
     )
 
 
@@ -79,20 +79,20 @@ def _memory(facts: Mapping[str, Any]) -> list[str]:
     ]
     parts = [
         _table(("bytes", "predicted", "measured", "difference"), rows),
-        f"Measured by the interpreter of tflite-micro {found['version']}; predicted from the network alone, for "
-        f"the structures of {found['predicted_for']}.",
+        f"Measured by the interpreter of tflite-micro {found['version']}; predicted from the network alone, "
+        f"for the structures of {found['predicted_for']}.",
         f"On a 32-bit microcontroller the structures are smaller: the model of their sizes gives a tail of "
         f"{predicted['tail_bytes_mcu32']:,} bytes and an arena of {predicted['arena_bytes_mcu32']:,} bytes. "
         "These two are modelled, not measured; nothing is judged by them.",
         f"The smallest arena with which the interpreter starts on this computer is "
-        f"{measured['smallest_arena_bytes']:,} bytes: while it plans it needs memory that it gives back. The "
-        "C header takes this figure.",
+        f"{measured['smallest_arena_bytes']:,} bytes, which the C header takes. Where that is more than the "
+        "arena above, it is memory for planning that is given back, and the verdict is by it.",
     ]
     before = facts["order"]["head_bytes_as_defined"]
     if before > predicted["head_bytes"]:
         parts.append(
-            f"The operators run in another order than that of definition, which would need a head of {before:,} "
-            "bytes."
+            "The operators run in another order than that of definition, which would need a head of "
+            f"{before:,} bytes."
         )
     return parts
 
@@ -107,8 +107,8 @@ def _accuracy(facts: Mapping[str, Any]) -> list[str]:
     lost = 100 * (shares["float"] - shares["int8_tflm"])
     return [
         _table((f"{facts['test_images']:,} test images", "accuracy"), rows),
-        f"int8 loses {lost:.2f} points against float. Both interpreters give {_percent(facts['agreement'])} of "
-        f"the images one label, TensorFlow Lite Micro and torch {_percent(facts['float_agreement'])}.",
+        f"int8 loses {lost:.2f} points against float. Both interpreters give {_percent(facts['agreement'])} "
+        f"of the images one label, TensorFlow Lite Micro and torch {_percent(facts['float_agreement'])}.",
     ]
 
 

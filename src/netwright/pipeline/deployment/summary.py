@@ -6,15 +6,17 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from netwright.devices import Budget, Verdict
 from netwright.export import tflite
-from netwright.export.tflite.description import TensorFacts
 from netwright.ir.cost import cost
 from netwright.ir.graph import Graph
 from netwright.ir.tflm import INTERPRETER, TflmCost
 from netwright.pipeline.deployment.finished import FinishedRun
+
+if TYPE_CHECKING:
+    from netwright.export.tflite.description import TensorFacts
 
 FORMAT = 1
 HOST_TAIL = "host64"
@@ -22,6 +24,9 @@ HOST_TAIL = "host64"
 
 COMPARED = ("head_bytes", "tail_bytes", "arena_bytes", "flash_bytes")
 """The figures that are both predicted and measured."""
+
+_STEP = 16
+"""Bytes that the smallest arena is a multiple of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +67,12 @@ class Measurement:
             "arena_bytes": micro.arena_bytes,
             "flash_bytes": self.file.bytes,
         }
+
+    def needed_arena(self) -> int:
+        """The arena that a budget must hold: head and tail, or what planning takes where that is more."""
+        used = self.comparison.micro.arena_bytes
+        more = self.smallest_arena_bytes - used >= _STEP
+        return self.smallest_arena_bytes if more else used
 
 
 @dataclass(frozen=True)
@@ -112,7 +123,7 @@ def summarise(
     """
     expected = _predicted(predicted)
     sizes = measured.sizes()
-    verdict = budget.check({**_costs(run, graph), **sizes})
+    verdict = budget.check({**counted_costs(run, graph), **sizes, "arena_bytes": measured.needed_arena()})
     comparison = measured.comparison
     return {
         "format": FORMAT,
@@ -176,8 +187,13 @@ def _predicted(found: TflmCost) -> dict[str, Any]:
     }
 
 
-def _costs(run: FinishedRun, graph: Graph) -> dict[str, int]:
-    """The costs that no interpreter measures: counted, and the latency by the run's table if it had one."""
+def counted_costs(run: FinishedRun, graph: Graph) -> dict[str, int]:
+    """The costs that no interpreter measures: counted, and the latency by the run's table if it had one.
+
+    Args:
+        run: the search.
+        graph: the deployed network.
+    """
     searched = run.result["costs"]
     known = {name: int(value) for name, value in searched.items() if name == "latency_ns"}
     return known | cost(graph, memory_model=searched["memory_model"]).totals()
