@@ -244,7 +244,7 @@ def test_a_run_without_its_export(tmp_path: Path, name: str) -> None:
 
 def test_a_result_that_lacks_what_is_needed(tmp_path: Path) -> None:
     run = write_run(tmp_path, SMALL, settings={})
-    with pytest.raises(StudyError, match=r"estimator.*run the `netwright search` command again"):
+    with pytest.raises(StudyError, match=r"estimator.*run the `netwright search` command"):
         netwright.deploy(run)
 
 

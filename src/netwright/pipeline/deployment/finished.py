@@ -86,8 +86,9 @@ def read_run(folder: Path) -> FinishedRun:
         if isinstance(error, NetwrightError):
             raise
         raise StudyError(
-            f"deploy: {path.parent}: expected the export of a finished search ({error!r}); delete "
-            f"{folder / RESULT} and run the `netwright search` command again, which writes it anew"
+            f"deploy: {path.parent}: expected the export of a finished search "
+            f"({type(error).__name__}: {error}); delete {folder / RESULT} and run the `netwright search` "
+            "command again, which writes it anew"
         ) from None
     return run
 
