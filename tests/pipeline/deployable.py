@@ -118,7 +118,8 @@ def clean_labels(folder: Path, images: Any, scratch: Path) -> list[int]:
     """
     packages = scratch / "packages"
     packages.mkdir()
-    for name in ("numpy", "tflite_micro", "flatbuffers"):
+    # The wheel itself, and what its metadata require.
+    for name in ("tflite_micro", "numpy", "flatbuffers", "yaml"):
         found = importlib.util.find_spec(name)
         assert found is not None
         assert found.origin is not None

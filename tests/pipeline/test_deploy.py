@@ -206,13 +206,20 @@ def branches() -> Graph:
     """Two wide branches, which the definition widens one after the other before either is narrowed."""
     build = GraphBuilder()
     x = build.input((1, 8, 8))
-    x = build.apply("stem", Conv(8, (3, 3), bias=True), x)
-    wide = [build.apply(f"wide{side}", Conv(64, (1, 1), bias=True), x) for side in range(2)]
-    narrow = [build.apply(f"narrow{side}", Conv(8, (3, 3), bias=True), y) for side, y in enumerate(wide)]
-    build.apply("dead", Conv(64, (1, 1), bias=True), x)
+    with build.scope("stem"):
+        x = B.conv_bn_act(out=8)(build, x)
+    wide, narrow = [], []
+    for side in range(2):
+        with build.scope(f"wide{side}"):
+            wide.append(B.conv_bn_act(out=64, kernel=1)(build, x))
+    for side in range(2):
+        with build.scope(f"narrow{side}"):
+            narrow.append(B.conv_bn_act(out=8)(build, wide[side]))
+    build.apply("dead", Conv(64, (1, 1)), x)
     nothing = build.apply("nothing", Zero(), x)
     x = build.apply("sum", Add(), *narrow, nothing)
-    return build.finish(B.classifier(classes=10)(build, x))
+    with build.scope("head"):
+        return build.finish(B.classifier(classes=10)(build, x))
 
 
 # ------------------------------------------------------------------------------------------- bad input

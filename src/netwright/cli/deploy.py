@@ -77,9 +77,10 @@ def deploy(
     ] = None,
     json: Json = False,
 ) -> None:
-    """Make the int8 file of a search and measure it; exit code 3 if it does not fit.
+    """Make the int8 file of a search and measure it.
 
-    The budget is that of the options, or else that of the search. Needs the extra edge.
+    The real interpreter runs the whole test set. The budget is that of the options, or else that of the
+    search. Exit code 3 says that the file does not fit; it is written all the same. Needs the extra edge.
     """
     given = locals()
     options = {name: given[name] for name in BUDGET_OPTIONS if given[name] is not None}
