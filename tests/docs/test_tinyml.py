@@ -1,0 +1,89 @@
+"""Every command of docs/tinyml.md, run one after the other in an empty folder."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.pipeline.deployable import need_edge
+
+PAGE = Path(__file__).parents[2] / "docs" / "tinyml.md"
+BLOCK = re.compile(r"```(bash|text)\n(.*?)```\n", re.DOTALL)
+NUMBER = re.compile(r"\d[\d,.]*")
+
+
+def blocks(kind: str) -> list[str]:
+    """The fenced blocks of one kind, in the order of the page."""
+    return [text for found, text in BLOCK.findall(PAGE.read_text(encoding="utf-8")) if found == kind]
+
+
+def without_numbers(text: str) -> list[str]:
+    """Lines with one space between words, a # for each number, and no rule of dashes."""
+    lines = [" ".join(NUMBER.sub("#", line).split()) for line in text.splitlines()]
+    return [line for line in lines if line.strip("─ ")]
+
+
+@pytest.fixture
+def programs(tmp_path: Path) -> dict[str, str]:
+    """An environment where ``netwright`` and ``python`` are those of this test."""
+    folder = tmp_path / "programs"
+    folder.mkdir()
+    for name, words in (("netwright", '-m netwright "$@"'), ("python", '"$@"')):
+        script = folder / name
+        script.write_text(f'#!/bin/sh\nexec "{sys.executable}" {words}\n')
+        script.chmod(0o755)
+    paths = os.pathsep.join(path for path in sys.path if path)
+    return os.environ | {"PATH": f"{folder}{os.pathsep}{os.environ['PATH']}", "PYTHONPATH": paths}
+
+
+@pytest.mark.slow
+def test_the_walk_from_data_to_c_array(tmp_path: Path, programs: dict[str, str]) -> None:
+    need_edge()
+    if shutil.which("cc") is None:
+        pytest.skip("needs a C compiler: cc")
+    folder = tmp_path / "work"
+    folder.mkdir()
+    commands = blocks("bash")
+    printed = {}
+    for command in commands:
+        run = subprocess.run(
+            ["bash", "-euo", "pipefail", "-c", command],
+            cwd=folder,
+            env=programs,
+            capture_output=True,
+            text=True,
+            timeout=3000,
+            check=False,
+        )
+        assert run.returncode == 0, f"{command}\n{run.stderr}"
+        printed[command] = run.stdout
+    (measured,) = [command for command in commands if command == "netwright deploy runs/digits\n"]
+    (_, shown) = blocks("text")
+    assert without_numbers(printed[measured]) == without_numbers(shown)
+    (refused,) = [text for command, text in printed.items() if "exit code" in command]
+    assert refused.endswith("exit code 3\n")
+    assert "DOES NOT FIT" in refused
+    facts = json.loads((folder / "deployed.json").read_text())
+    assert facts["fits"]
+    assert facts["calibration"]["images"] == 200
+    labels = printed[commands[-1]].split()
+    assert len(labels) == 3
+    assert set(labels) <= set(facts["output"]["classes"])
+    assert (folder / "model.o").stat().st_size > facts["measured"]["flash_bytes"]
+
+
+def test_every_command_of_netwright_is_in_a_block_that_is_run() -> None:
+    text = PAGE.read_text(encoding="utf-8")
+    assert [
+        kind for kind in re.findall(r"^```(\w+)$", text, re.MULTILINE) if kind not in ("bash", "text")
+    ] == []
+    assert len(re.findall(r"^netwright ", text, re.MULTILINE)) == sum(
+        len(re.findall(r"^netwright ", block, re.MULTILINE)) for block in blocks("bash")
+    )
