@@ -34,7 +34,7 @@ from netwright.spaces.nats import nats_size
 from netwright.spaces.parameters import RESOLUTION, Setting, read_parameters
 from netwright.spaces.resnet import resnet
 from netwright.spaces.shufflenet import shufflenet, shufflenet_v1
-from netwright.spaces.tinyml import mcunet
+from netwright.spaces.tinyml import convnet_tiny, mcunet
 from netwright.spaces.topology import auto_deeplab, auto_deeplab_tiny
 
 IMAGENET: Shape = (3, 224, 224)
@@ -194,6 +194,14 @@ _ALL = (
         IMAGENET,
         1000,
         "Lin et al. 2020, arXiv:2007.10319",
+    ),
+    SpaceEntry(
+        "convnet-tiny",
+        convnet_tiny,
+        "ordinary convolutions, basic blocks and inverted residuals for small maps on a microcontroller",
+        (),
+        (1, 28, 28),
+        10,
     ),
     SpaceEntry(
         "nasnet",
