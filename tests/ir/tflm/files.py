@@ -144,7 +144,7 @@ def _contents(program: Program) -> dict[int, bytes]:
     contents: dict[int, bytes] = {}
     for operator in program.operators:
         source, target = (program.tensors[index].shape for index in (operator.inputs[0], operator.output))
-        if operator.kind == "MEAN":
+        if operator.kind in ("MEAN", "SUM"):
             contents[operator.inputs[1]] = _indices(1, 2)
         elif operator.kind == "RESHAPE":
             contents[operator.inputs[1]] = _indices(*target)
@@ -244,6 +244,7 @@ _OPTIONS: dict[str, Callable[[Program, Operator], Any]] = {
     "FULLY_CONNECTED": _connected,
     "CONCATENATION": _concatenation,
     "MEAN": _mean,
+    "SUM": _mean,
     "PAD": lambda program, operator: schema.PadOptionsT(),
     "RESIZE_BILINEAR": _resize,
 }

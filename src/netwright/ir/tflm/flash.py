@@ -10,6 +10,7 @@ from __future__ import annotations
 from functools import cache
 
 from netwright.ir.tflm.flatbuffer import Field, Part, Size, Table, Vector
+from netwright.ir.tflm.kernels import REDUCTIONS
 from netwright.ir.tflm.program import Operator, Program
 
 _CONVOLUTIONS = ("CONV_2D", "DEPTHWISE_CONV_2D")
@@ -22,6 +23,7 @@ _WITH_OPTIONS = frozenset(
         "CONCATENATION",
         "FULLY_CONNECTED",
         "MEAN",
+        "SUM",
         "MUL",
         "PAD",
         "RESIZE_BILINEAR",
@@ -30,6 +32,7 @@ _WITH_OPTIONS = frozenset(
 """Operators whose options the converter writes, even where all have their default value."""
 
 _DATA_ALIGNMENT = 16
+_ZERO_POINT = 8
 _SCALES_AT_ONCE = 4
 _BYTES_OF_SCALE = 12
 
@@ -51,7 +54,7 @@ def flash_bytes(program: Program) -> int:
         size.used += count - rest
     size.lay(_list(len(constants) + 1))
     size.lay(_model())
-    return size.finish()
+    return size.finish(_DATA_ALIGNMENT if constants else _ZERO_POINT)
 
 
 def _lay_graph(size: Size, program: Program, kinds: tuple[str, ...]) -> None:
@@ -135,7 +138,7 @@ def _options(program: Program, operator: Operator) -> tuple[Field, ...]:
         return ((0, 4),)
     if kind == "RESIZE_BILINEAR":
         return ((3, 1),)
-    if kind == "MEAN":
+    if kind in REDUCTIONS:
         return ((0, 1),) if len(program.tensors[operator.output].shape) == 4 else ()
     if kind == "FULLY_CONNECTED":
         flat = len(program.tensors[operator.inputs[0]].shape) == 2
