@@ -83,7 +83,7 @@ def write(program: Program) -> bytes:
     return bytes(builder.Output())
 
 
-class _Aligned(schema.BufferT):  # type: ignore[misc]
+class _Aligned(schema.BufferT):  # type: ignore[name-defined,misc]
     """A constant at a multiple of 16 bytes."""
 
     def Pack(self, builder: Any) -> Any:  # noqa: N802 - the generated code calls it so

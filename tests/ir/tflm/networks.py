@@ -55,7 +55,7 @@ def networks(draw: Draw, most_ops: int = 9) -> Graph:
             gate = build.apply(f"{name}.act", Activation(random.choice(["hardsigmoid", "sigmoid"])), gate)
             tensors.append(build.apply(f"{name}.scale", Multiply(), x, gate))
             continue
-        functions = [Activation(f) for f in ("relu", "relu6", "hardswish", "silu", "hardsigmoid")]
+        functions = [Activation(f) for f in ("relu", "hardswish", "silu", "hardsigmoid")]
         unary: list[Op] = [*functions, BatchNorm(), BatchNorm(), Identity(), Resize((6, 5))]
         unary += [ChannelShuffle(random.choice(divisors)), Slice(0, random.randint(1, x.channels))]
         op = {

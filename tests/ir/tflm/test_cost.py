@@ -27,7 +27,7 @@ def small() -> Graph:
 
 
 def test_the_head_of_a_residual_block_is_counted_by_hand() -> None:
-    """The block's input, and the expanded map before and after its depthwise convolution, 8 x 8 pixels each."""
+    """The block's input, and the expanded map before and after its depthwise convolution, of 8 x 8 pixels."""
     found = tflm_cost(small())
     assert found.head_bytes == found.live_bytes == 64 * (8 + 32 + 32)
     assert cost(small()).peak_activation_bytes == 64 * (8 + 32 + 32)

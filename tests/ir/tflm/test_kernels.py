@@ -39,7 +39,7 @@ def layer(filters: int, *shape: int) -> list[FileTensor]:
 def programs() -> Iterator[tuple[str, Program]]:
     """Every kind of operator, in more than one size where its structures depend on that."""
     x = activation("x", MAP)
-    for kind in ("HARD_SWISH", "RELU", "RELU6", "LOGISTIC", "QUANTIZE"):
+    for kind in ("HARD_SWISH", "RELU", "LOGISTIC", "QUANTIZE"):
         yield kind, one(kind, [x], MAP)
     for kind in ("ADD", "MUL"):
         yield kind, one(kind, [x, x], MAP, read=2)

@@ -1,4 +1,4 @@
-"""Operators of converted files, as the converter was seen to write them, and errors where there is no rule."""
+"""Operators of converted files, as the converter was seen to write them; errors where there is no rule."""
 
 from __future__ import annotations
 
@@ -82,6 +82,7 @@ def words(graph: Graph) -> str:
         ([CONV, GlobalPool(), CONV, Flatten(), Linear(4)], "CONV_2D MEAN CONV_2D FULLY_CONNECTED"),
         ([CONV, Flatten(), Linear(4), Activation("relu")], "CONV_2D RESHAPE FULLY_CONNECTED"),
         ([Conv(8, (8, 8), (8, 8)), GlobalPool(), Flatten(), Linear(4)], "CONV_2D SUM FULLY_CONNECTED"),
+        ([Conv(8, (8, 8), (8, 8)), GlobalPool(), CONV], "CONV_2D CONV_2D"),
     ],
 )
 def test_chains(ops: list[Op], expected: str) -> None:
@@ -144,6 +145,7 @@ def test_an_activation_that_others_bypass_is_an_operator() -> None:
     ("ops", "message"),
     [
         ([Zero()], "n0: zero has no rule"),
+        ([Activation("relu6"), CONV], "n0: relu6 has an int8 form only"),
         ([GlobalPool("max")], "n0: a global maximum"),
         ([Resize((4, 4), "nearest")], "n0: resize by nearest"),
         ([Pool("max", (3, 3), (2, 2), "symmetric")], "n0: expected padding 'same' or none"),

@@ -80,7 +80,7 @@ class Size:
                 self.used += 2 * (len(layout) + 1)
 
     def finish(self, alignment: int) -> int:
-        """Close a file of this largest alignment with its mark and the reference to the root; gives its bytes."""
+        """Close a file of this largest alignment with its mark and root; gives its bytes."""
         self.used = _aligned(self.used, alignment, 8) + 8
         return self.used
 

@@ -74,7 +74,6 @@ _SAME_EVERYWHERE: dict[str, Kernel] = {
     "PAD": Kernel(data=56),
     "QUANTIZE": Kernel(data=32),
     "RELU": Kernel(data=28),
-    "RELU6": Kernel(data=8),
     "RESHAPE": Kernel(settings=36),
     "RESIZE_BILINEAR": Kernel(settings=2, alignment=1),
     "SLICE": Kernel(),

@@ -134,7 +134,7 @@ def pool(to: Writer, node: Node, op: Pool) -> int:
 
 
 def global_pool(to: Writer, node: Node, op: GlobalPool) -> int:
-    """MEAN, or SUM of a map of one pixel; a vector at once where all that follows flattens it or spreads it over a map."""
+    """MEAN, SUM or, of one pixel, nothing; a vector at once where all readers flatten or spread it."""
     if op.mode != "average":
         raise GraphError(
             f"{node.name}: a global maximum has no int8 form in the file; use an average, or a pool "
@@ -143,6 +143,9 @@ def global_pool(to: Writer, node: Node, op: GlobalPool) -> int:
     source = to.read(node.inputs[0])
     channels = node.shape[0]
     shape: Shape = (1, channels) if all_read_by(to, node, Flatten, Multiply) else (1, 1, 1, channels)
+    one_pixel = prod(to.shape(source)[1:3]) == 1
+    if shape == to.shape(source):
+        return source
     # The converter takes the mean of one pixel for a sum.
-    kind = "MEAN" if prod(to.shape(source)[1:3]) > 1 else "SUM"
+    kind = "SUM" if one_pixel else "MEAN"
     return to.apply(kind, node.name, (source, to.indices(node.name, 1, 2)), shape)
