@@ -42,8 +42,8 @@ def draw(number: int, seed: int, fragmenting: int, large: int) -> Iterator[Drawn
     """Random networks, as many of each kind and input size as of any other.
 
     Of the first networks without branches ``fragmenting`` are such that the planner is predicted to leave
-    gaps, and the next ``large`` have more than 256 KiB of weights, so that there are enough of both. All others
-    are as they are drawn.
+    gaps, and the next ``large`` have more than 256 KiB of weights, so that there are enough of both. All
+    others are as they are drawn.
     """
     for index in range(number):
         kind, shape = KINDS[index % len(KINDS)], SHAPES[index // len(KINDS) % len(SHAPES)]

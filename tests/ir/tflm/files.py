@@ -65,14 +65,19 @@ def write(program: Program) -> bytes:
     model.buffers = [schema.BufferT()]
     graph = schema.SubGraphT()
     contents = _contents(program)
+    zeros: dict[int, int] = {}
     graph.tensors = []
     for index, tensor in enumerate(program.tensors):
         written = _tensor(tensor, program, index)
-        if tensor.constant:
+        if tensor.constant and tensor.zeros and tensor.bytes in zeros:
+            written.buffer = zeros[tensor.bytes]
+        elif tensor.constant:
             buffer = _Aligned()
             buffer.data = contents.get(index, bytes(tensor.bytes))
             written.buffer = len(model.buffers)
             model.buffers.append(buffer)
+            if tensor.zeros:
+                zeros[tensor.bytes] = written.buffer
         graph.tensors.append(written)
     graph.inputs = list(program.inputs)
     graph.outputs = list(program.outputs)

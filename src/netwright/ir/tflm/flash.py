@@ -46,7 +46,7 @@ def flash_bytes(program: Program) -> int:
     size.lay(_list(len(kinds)))
     _lay_graph(size, program, kinds)
     size.lay(_list(1))
-    constants = [tensor.bytes for tensor in program.tensors if tensor.constant]
+    constants = _constants(program)
     size.lay(_data(-1))
     for count in constants:
         rest = count % _DATA_ALIGNMENT
@@ -57,9 +57,21 @@ def flash_bytes(program: Program) -> int:
     return size.finish(_DATA_ALIGNMENT if constants else _ZERO_POINT)
 
 
+def _constants(program: Program) -> list[int]:
+    """Bytes of every constant that is in the file; zeros of one length are in it once."""
+    zeros: set[int] = set()
+    found = []
+    for tensor in program.tensors:
+        if tensor.constant and not (tensor.zeros and tensor.bytes in zeros):
+            found.append(tensor.bytes)
+            if tensor.zeros:
+                zeros.add(tensor.bytes)
+    return found
+
+
 def _lay_graph(size: Size, program: Program, kinds: tuple[str, ...]) -> None:
     depthwise = {op.inputs[1] for op in program.operators if op.kind == "DEPTHWISE_CONV_2D"}
-    for index, (_, shape, _, constant, scales, _) in enumerate(program.tensors):
+    for index, (_, shape, _, constant, scales, *_) in enumerate(program.tensors):
         # Four scales take 48 bytes, which does not change how anything lies.
         rest = (scales - 1) % _SCALES_AT_ONCE + 1 if scales else 0
         size.lay(_tensor(len(shape), rest, constant, scales > 1 and index in depthwise))

@@ -16,8 +16,8 @@ def function(to: Writer, node: Node, op: Activation) -> int:
         fused = to.fuse(source, op.function)
         if fused is None and op.function == "relu6":
             raise GraphError(
-                f"{name}: relu6 has an int8 form only where a layer, sum, product or pool takes it up that nothing "
-                "else reads; use relu here"
+                f"{name}: relu6 has an int8 form only where a layer, sum, product or pool takes it up that "
+                "nothing else reads; use relu here"
             )
         return _unary(to, "RELU", name, to.read(source)) if fused is None else fused
     if op.function == "hardswish":

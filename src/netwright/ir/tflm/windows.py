@@ -46,7 +46,7 @@ def conv(to: Writer, node: Node, op: Conv) -> int:
     depthwise = op.groups == channels
     shape: Shape = (1, *op.kernel, filters) if depthwise else (filters, *op.kernel, channels // op.groups)
     weights = to.weights(node.name, shape, filters)
-    bias = to.bias(node.name, filters)
+    bias = to.bias(node.name, filters, zeros=not op.bias and not _shifted(to, node))
     _, height, width = node.shape
     return to.apply(
         "DEPTHWISE_CONV_2D" if depthwise else "CONV_2D",
@@ -86,7 +86,7 @@ def linear(to: Writer, node: Node, op: Linear) -> int:
 
 
 def _shifted(to: Writer, node: Node) -> bool:
-    """Whether what follows a linear layer, and no one else reads, gives it a bias."""
+    """Whether what follows a layer, and reads it alone, gives it a bias."""
     readers = to.readers[node.name]
     if len(readers) != 1 or readers[0] is None:
         return False
