@@ -22,7 +22,7 @@ CLASSES = 10
 _WITHOUT_BRANCHES = ("mobilenet-tiny", "mcunet", "squeeze-and-excite", "residuals")
 _WIDTHS = (0.5, 0.4, 0.3, 0.2)
 """Multipliers of mcunet by input size."""
-MOST_WEIGHTS = 600_000
+MOST_WEIGHTS = 400_000
 """Bytes of weights above which a drawn network is left out: its conversion takes minutes."""
 
 
@@ -42,8 +42,8 @@ def draw(number: int, seed: int, fragmenting: int, large: int) -> Iterator[Drawn
     """Random networks, as many of each kind and input size as of any other.
 
     Of the first networks without branches ``fragmenting`` are such that the planner is predicted to leave
-    gaps, and the next ``large`` have more than 256 KiB of weights, so that there are enough of both. All others
-    are as they are drawn.
+    gaps, and the next ``large`` have more than 256 KiB of weights, so that there are enough of both. All
+    others are as they are drawn.
     """
     for index in range(number):
         kind, shape = KINDS[index % len(KINDS)], SHAPES[index // len(KINDS) % len(SHAPES)]
@@ -112,7 +112,7 @@ def _shuffle(build: GraphBuilder, x: Tensor, stride: int, rng: np.random.Generat
         return B.shuffle_v2(out=out, stride=stride, kernel=int(rng.choice([3, 5])))(build, x)
     if which == 1:
         out = x.channels if stride == 1 else 2 * x.channels
-        return B.shuffle_v1(out=out, groups=2, stride=stride, activation="relu6")(build, x)
+        return B.shuffle_v1(out=out, groups=2, stride=stride)(build, x)
     out = _width(x, stride, rng)
     block = B.grouped_inverted_residual(out=out, stride=stride, expand=int(rng.integers(1, 4)), groups=2)
     return block(build, x)

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 from netwright.ir.graph import Graph
 from netwright.ir.tflm.flash import flash_bytes
-from netwright.ir.tflm.kernels import HOST64, INTERPRETER, MCU32, scratch_sizes
+from netwright.ir.tflm.kernels import HOST64, INTERPRETER, MCU32, REDUCTIONS, scratch_sizes
 from netwright.ir.tflm.lowering import lower
 from netwright.ir.tflm.order import reordered
 from netwright.ir.tflm.planner import Lifetime, lifetimes, live_sum, plan
@@ -147,7 +147,7 @@ def scratch_of(program: Program) -> list[tuple[int, ...]]:
     """For every operator the sizes of the buffers that its kernel asks for, in bytes."""
     tensors = program.tensors
     return [
-        scratch_sizes(op.kind, prod(tensors[op.output].shape)) if op.kind == "MEAN" else ()
+        scratch_sizes(op.kind, prod(tensors[op.output].shape)) if op.kind in REDUCTIONS else ()
         for op in program.operators
     ]
 
