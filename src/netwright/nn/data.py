@@ -25,13 +25,9 @@ from torch.utils.data import Dataset
 from netwright.errors import DataError
 from netwright.nn.augment import find_augmentation
 from netwright.nn.folder import read_folder
-from netwright.nn.readers import (
-    Raw,
-    read_dataset,
-    read_fashion_mnist,
-    read_fashion_mnist_pixels,
-    read_npz,
-)
+from netwright.nn.kind import IMAGES, WINDOWS, Kind, kind_of
+from netwright.nn.npz import read_npz
+from netwright.nn.readers import Raw, read_dataset, read_fashion_mnist, read_fashion_mnist_pixels
 from netwright.nn.task import CLASSIFICATION, Task, task_of
 
 Array = npt.NDArray[Any]
@@ -43,7 +39,9 @@ TEST_SEED = 0
 
 SPECS = ("digits", "fashion-mnist", "fashion-mnist-pixels", "npz:PATH", "folder:PATH")
 DEFAULT_AUGMENTATION = "shift"
-"""For data that we know nothing of: a mirrored digit, letter or sign may be another class."""
+"""For images that we know nothing of: a mirrored digit, letter or sign may be another class."""
+WINDOW_AUGMENTATION = "none"
+"""For windows of sensors."""
 
 _CHUNK = 1024  # label maps that are counted at a time
 
@@ -67,6 +65,7 @@ class Data:
         notes: what the reader decided and the user should know.
         test_size: number of test images.
         fingerprint: sha256 (hex) of all arrays and class names; name, augmentation and notes do not count.
+        kind: what a row is, in words; a window is an image of height 1.
     """
 
     name: str
@@ -80,6 +79,7 @@ class Data:
     fingerprint: str
     _test_images: Array
     _test_labels: Array
+    kind: Kind = IMAGES
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -100,7 +100,7 @@ class Data:
     def __repr__(self) -> str:
         channels, height, width = self.shape
         return (
-            f"Data({self.name}: {len(self.labels)} + {self.test_size} test images of "
+            f"Data({self.name}: {len(self.labels)} + {self.test_size} test {self.kind.items} of "
             f"{channels}x{height}x{width} {self.images.dtype}, {len(self.classes)} classes, "
             f"{self.fingerprint[:12]})"
         )
@@ -125,7 +125,7 @@ def open_test_set(data: Data) -> tuple[Array, Array]:
     Returns:
         Images ``(N, C, H, W)`` and labels ``(N,)`` or ``(N, H, W)``, read-only.
     """
-    _log.info("the test set of %s is opened (%d images)", data.name, data.test_size)
+    _log.info("the test set of %s is opened (%d %s)", data.name, data.test_size, data.kind.items)
     return data._test_images, data._test_labels
 
 
@@ -168,7 +168,9 @@ def load_data(spec: str | Data | Dataset[Any] | tuple[Dataset[Any], Dataset[Any]
     if spec == "fashion-mnist-pixels":
         return _checked(read_fashion_mnist_pixels(), "flip")
     if kind == "npz" and rest:
-        return _checked(read_npz(Path(rest).expanduser()), DEFAULT_AUGMENTATION)
+        raw = read_npz(Path(rest).expanduser())
+        windows = kind_of(raw.images.shape) is WINDOWS
+        return _checked(raw, WINDOW_AUGMENTATION if windows else DEFAULT_AUGMENTATION)
     if kind == "folder" and rest:
         return _checked(read_folder(Path(rest).expanduser()), DEFAULT_AUGMENTATION)
     raise DataError(f"data: expected one of {', '.join(SPECS)}, got {spec!r}")
@@ -317,7 +319,10 @@ def _split_groups(
     """Cut whole groups into folds and take the fold nearest to the fraction as the share."""
     distinct = len(np.unique(groups))
     if distinct < 2:
-        raise DataError(f"{where}: all rows are of one group, expected at least 2 groups to split by")
+        raise DataError(
+            f"{where}: all rows are of one group, expected at least 2 groups to split by; add rows "
+            "of others, or leave the groups out if the rows are independent"
+        )
     smaller = min(fraction, 1 - fraction)
     folds = min(distinct, max(2, round(1 / smaller)))
     cut = StratifiedGroupKFold(n_splits=folds, shuffle=True, random_state=seed % 2**32)
@@ -351,8 +356,9 @@ def _checked(raw: Raw, augmentation: str) -> Data:
         raise DataError(f"{raw.name}: there are no training rows")
     classes = raw.classes or tuple(str(label) for label in range(max(int(raw.labels.max()), 0) + 1))
     _check_classes(raw.name, classes)
+    kind = raw.kind or kind_of(raw.images.shape)
+    _check_rows(f"{raw.name}: train", raw.images, raw.labels, classes, kind)
     groups = None if raw.groups is None else _numbered(raw.groups, len(raw.labels), f"{raw.name}: groups")
-    _check_rows(f"{raw.name}: train", raw.images, raw.labels, classes)
     _check_present(f"{raw.name}: train", raw.labels, classes)
     images, labels = raw.images, raw.labels
     if raw.test_images is None or raw.test_labels is None:
@@ -368,7 +374,7 @@ def _checked(raw: Raw, augmentation: str) -> Data:
                 f"{raw.name}: training labels have the shape {labels.shape}, test labels "
                 f"{test_labels.shape}; expected labels of images in both, or of pixels"
             )
-        _check_rows(f"{raw.name}: test", test_images, test_labels, classes)
+        _check_rows(f"{raw.name}: test", test_images, test_labels, classes, kind)
         _check_disjoint(raw)
     if images.shape[1:] != test_images.shape[1:]:
         raise DataError(
@@ -393,6 +399,7 @@ def _checked(raw: Raw, augmentation: str) -> Data:
         fingerprint=_fingerprint(arrays, classes),
         _test_images=arrays[2],
         _test_labels=arrays[3],
+        kind=kind,
     )
 
 
@@ -403,11 +410,12 @@ def _check_classes(name: str, classes: tuple[str, ...]) -> None:
         raise DataError(f"{name}: expected distinct class names, got {classes}")
 
 
-def _check_rows(where: str, images: Array, labels: Array, classes: tuple[str, ...]) -> None:
+def _check_rows(where: str, images: Array, labels: Array, classes: tuple[str, ...], kind: Kind) -> None:
     """Check that images and labels belong together and that every value is one."""
     if len(images) != len(labels):
         raise DataError(
-            f"{where}: expected one label an image, got {len(images)} images and {len(labels)} labels"
+            f"{where}: expected one label {_one(kind.item)}, got {len(images)} {kind.items} and "
+            f"{len(labels)} labels"
         )
     if len(labels) == 0:
         raise DataError(f"{where}: there are no rows")
@@ -428,9 +436,13 @@ def _check_rows(where: str, images: Array, labels: Array, classes: tuple[str, ..
         bad = np.flatnonzero(~np.isfinite(images).all(axis=(1, 2, 3)))
         if len(bad):
             raise DataError(
-                f"{where}: {len(bad)} images have NaN or infinite pixels, the first in row {bad[0]}; "
-                "mend or remove these rows"
+                f"{where}: {len(bad)} {kind.items} have NaN or infinite {kind.value}s, the first in row "
+                f"{bad[0]}; mend or remove these rows"
             )
+
+
+def _one(noun: str) -> str:
+    return f"{'an' if noun[0] in 'aeiou' else 'a'} {noun}"
 
 
 def _check_present(where: str, labels: Array, classes: tuple[str, ...]) -> None:
