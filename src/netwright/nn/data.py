@@ -23,7 +23,9 @@ from sklearn.model_selection import StratifiedGroupKFold, StratifiedShuffleSplit
 from torch.utils.data import Dataset
 
 from netwright.errors import DataError
+from netwright.nn.audio import LogMel
 from netwright.nn.augment import find_augmentation
+from netwright.nn.clips import read_audio
 from netwright.nn.folder import read_folder
 from netwright.nn.kind import IMAGES, WINDOWS, Kind, kind_of
 from netwright.nn.npz import read_npz
@@ -37,11 +39,13 @@ TEST_SHARE = 0.2
 TEST_SEED = 0
 """Seed of that test set: a property of the data, never the seed of a study."""
 
-SPECS = ("digits", "fashion-mnist", "fashion-mnist-pixels", "npz:PATH", "folder:PATH")
+SPECS = ("digits", "fashion-mnist", "fashion-mnist-pixels", "npz:PATH", "audio:PATH", "folder:PATH")
 DEFAULT_AUGMENTATION = "shift"
 """For images that we know nothing of: a mirrored digit, letter or sign may be another class."""
 WINDOW_AUGMENTATION = "none"
 """For windows of sensors."""
+AUDIO_AUGMENTATION = "spectrogram"
+"""For pictures of sound."""
 
 _CHUNK = 1024  # label maps that are counted at a time
 
@@ -66,6 +70,7 @@ class Data:
         test_size: number of test images.
         fingerprint: sha256 (hex) of all arrays and class names; name, augmentation and notes do not count.
         kind: what a row is, in words; a window is an image of height 1.
+        front_end: what made the pictures of clips of sound, or None.
     """
 
     name: str
@@ -80,6 +85,7 @@ class Data:
     _test_images: Array
     _test_labels: Array
     kind: Kind = IMAGES
+    front_end: LogMel | None = None
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -134,8 +140,9 @@ def load_data(spec: str | Data | Dataset[Any] | tuple[Dataset[Any], Dataset[Any]
 
     ``digits`` is scikit-learn's (1,797 images of 8 x 8, scaled to 0..255), ``fashion-mnist`` the files of
     the Debian package (see ``read_fashion_mnist``), ``fashion-mnist-pixels`` the same with a label for each
-    pixel (``read_fashion_mnist_pixels``), ``npz:PATH`` an archive (``read_npz``), ``folder:PATH`` pictures in
-    one sub-folder a class (``read_folder``). Where a source has no test set, a fixed 20 % of its rows become
+    pixel (``read_fashion_mnist_pixels``), ``npz:PATH`` an archive of images or windows (``read_npz``),
+    ``audio:PATH`` clips of sound (``read_audio``), ``folder:PATH`` pictures in one sub-folder a class
+    (``read_folder``). Where a source has no test set, a fixed 20 % of its rows become
     one: stratified by class, whole groups where there are groups, ``TEST_SEED`` as seed.
 
     Args:
@@ -171,6 +178,8 @@ def load_data(spec: str | Data | Dataset[Any] | tuple[Dataset[Any], Dataset[Any]
         raw = read_npz(Path(rest).expanduser())
         windows = kind_of(raw.images.shape) is WINDOWS
         return _checked(raw, WINDOW_AUGMENTATION if windows else DEFAULT_AUGMENTATION)
+    if kind == "audio" and rest:
+        return _checked(read_audio(Path(rest).expanduser()), AUDIO_AUGMENTATION)
     if kind == "folder" and rest:
         return _checked(read_folder(Path(rest).expanduser()), DEFAULT_AUGMENTATION)
     raise DataError(f"data: expected one of {', '.join(SPECS)}, got {spec!r}")
@@ -400,6 +409,7 @@ def _checked(raw: Raw, augmentation: str) -> Data:
         _test_images=arrays[2],
         _test_labels=arrays[3],
         kind=kind,
+        front_end=raw.front_end,
     )
 
 

@@ -19,6 +19,7 @@ import numpy.typing as npt
 import torch
 
 from netwright.errors import DataError
+from netwright.nn.audio import LogMel
 from netwright.nn.kind import Kind
 
 Array = npt.NDArray[Any]
@@ -57,6 +58,7 @@ class Raw:
         test_groups: the same of the test rows.
         notes: what the reader decided and the user should know.
         kind: what the rows are; None tells windows from images by their height.
+        front_end: what made pictures of sound, or None.
     """
 
     name: str
@@ -69,6 +71,7 @@ class Raw:
     test_groups: Array | None = None
     notes: tuple[str, ...] = ()
     kind: Kind | None = None
+    front_end: LogMel | None = None
 
 
 # ---------------------------------------------------------------------------------- Fashion-MNIST (IDX)
