@@ -106,13 +106,8 @@ def test_the_steps_of_the_card_are_what_the_front_end_does(clips: Card) -> None:
     x = clip[start : start + length]
     x = x / np.abs(x).max()
     hann = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(window) / window)
-    points = 700 * (
-        10
-        ** (
-            np.linspace(*(2595 * np.log10(1 + facts[end] / 700) for end in ("low", "high")), bands + 2) / 2595
-        )
-        - 1
-    )
+    first, last = (2595 * np.log10(1 + facts[end] / 700) for end in ("low", "high"))
+    points = 700 * (10 ** (np.linspace(first, last, bands + 2) / 2595) - 1)
     bins = np.arange(n_fft // 2 + 1) * rate / n_fft
     weights = np.array([np.interp(bins, points[m : m + 3], [0, 1, 0], 0, 0) for m in range(bands)])
     values = np.empty((bands, frames))

@@ -25,9 +25,7 @@ def write_windows(path: Path) -> str:
     draws = np.random.default_rng(0)
     labels = np.arange(300) % 2
     time = np.arange(64)[None, :, None] / 64
-    swing = np.sin(
-        2 * np.pi * (2 + 5 * labels[:, None, None]) * time + draws.uniform(0, 6, (300, 1, 3))
-    )
+    swing = np.sin(2 * np.pi * (2 + 5 * labels[:, None, None]) * time + draws.uniform(0, 6, (300, 1, 3)))
     x = swing + 0.3 * draws.normal(size=(300, 64, 3))
     np.savez(path, x=x.astype(np.float32), y=labels, subject=np.arange(300) // 50, classes=["slow", "fast"])
     return f"npz:{path}"

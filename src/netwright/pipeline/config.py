@@ -33,8 +33,7 @@ class SearchConfig(BaseModel):
     """Everything that ``search`` can be told; a YAML file has the same names.
 
     Attributes:
-        data: ``digits``, ``fashion-mnist``, ``fashion-mnist-pixels``, ``npz:PATH``, ``audio:PATH`` or
-            ``folder:PATH``.
+        data: what ``netwright.nn.data.load_data`` takes, such as ``digits``, ``npz:PATH`` or ``audio:PATH``.
         out: run directory.
         task: what the data are for: ``classification`` of images, or ``segmentation``, which labels pixels.
         device: name of a device, whose SRAM and flash are limits.
@@ -46,8 +45,7 @@ class SearchConfig(BaseModel):
         latency_table: files that ``netwright.devices.load_latency`` reads.
         sram_margin: share of the SRAM kept for the runtime, in place of the built-in rule.
         flash_margin: the same for flash.
-        space: name of a search space, or a file of one, see ``netwright.spaces``; chosen by the task and the
-            kind of the data.
+        space: name of a space or a file of one, see ``netwright.spaces``; chosen by task and kind of data.
         objectives: ``accuracy`` and perhaps some of macs, params, flash, sram, latency.
         strategy: name of a search strategy; chosen by the number of objectives.
         options: options of the strategy.

@@ -277,6 +277,7 @@ def _content(job: Job, found: History, finals: History, winner: Trial, held_out:
         class_accuracy=held_out.evaluation.class_scores,
         confusion=held_out.evaluation.confusion,
         task=job.task,
+        kind=job.data.kind,
         further={name.replace("_", " "): share for name, share in _further(held_out).items()},
         front=_front(job, found),
         examples=tuple(Example(one.image, one.truth, one.prediction, one.score) for one in held_out.examples),
