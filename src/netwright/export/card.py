@@ -356,7 +356,7 @@ def _front_end(data: DataFacts) -> list[str]:
     samples = LogMel(**settings).samples  # type: ignore[arg-type]
     steps = [
         f"Take the middle {samples} samples of a longer clip, put zeros around a shorter one, and divide by "
-        "the largest absolute value.",
+        "the largest absolute value, at least 1e-4 of the full scale.",
         "Frame t is the window of samples from t * hop on, times the periodic Hann window "
         "0.5 - 0.5 cos(2 pi n / window).",
         "Power of bin k: (2 |X[k]| / sum of the Hann window)^2, X the transform of the frame, padded with "
