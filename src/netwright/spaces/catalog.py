@@ -34,6 +34,7 @@ from netwright.spaces.nats import nats_size
 from netwright.spaces.parameters import RESOLUTION, Setting, read_parameters
 from netwright.spaces.resnet import resnet
 from netwright.spaces.shufflenet import shufflenet, shufflenet_v1
+from netwright.spaces.signals import conv1d_tiny, spectrogram_tiny
 from netwright.spaces.tinyml import convnet_tiny, mcunet
 from netwright.spaces.topology import auto_deeplab, auto_deeplab_tiny
 
@@ -77,6 +78,21 @@ _ALL = (
         "mobilenet-tiny",
         mobilenet_tiny,
         "small MobileNets for images of 8x8 to 96x96: resolution, width, depth, kernel, expansion",
+    ),
+    SpaceEntry(
+        "conv1d-tiny",
+        conv1d_tiny,
+        "small 1-D networks for windows of sensors: width, depth, kind of layer, kernel, expansion",
+        (),
+        (6, 1, 128),
+        6,
+    ),
+    SpaceEntry(
+        "spectrogram-tiny",
+        spectrogram_tiny,
+        "small networks for rectangles such as spectrograms: width, depth, kind of layer, kernel, expansion",
+        (),
+        (1, 40, 49),
     ),
     SpaceEntry(
         "ofa-mobilenet-v3",
