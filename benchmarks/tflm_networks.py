@@ -19,7 +19,7 @@ from netwright.spaces.tinyml import mcunet
 SHAPES: tuple[Shape, ...] = ((1, 28, 28), (3, 32, 32), (3, 48, 48), (3, 64, 64))
 KINDS = ("mobilenet-tiny", "mcunet", "shuffle", "branches", "squeeze-and-excite", "residuals")
 CLASSES = 10
-_WITHOUT_BRANCHES = ("mobilenet-tiny", "mcunet", "squeeze-and-excite", "residuals")
+_WITHOUT_BRANCHES = ("mobilenet-tiny", "mcunet", "squeeze-and-excite")
 _WIDTHS = (0.5, 0.4, 0.3, 0.2)
 """Multipliers of mcunet by input size."""
 MOST_WEIGHTS = 800_000
@@ -41,12 +41,12 @@ class Drawn(NamedTuple):
 def draw(number: int, seed: int, fragmenting: int) -> Iterator[Drawn]:
     """Random networks, as many of each kind and input size as of any other.
 
-    Of the first networks without branches ``fragmenting`` are such that the planner is predicted to leave
-    gaps, so that there are enough of them; all others are as they are drawn.
+    Of the small ones without branches the first ``fragmenting`` are such that the planner is predicted to
+    leave gaps, so that there are enough of them; all others are as they are drawn.
     """
     for index in range(number):
         kind, shape = KINDS[index % len(KINDS)], SHAPES[index // len(KINDS) % len(SHAPES)]
-        gaps = kind in _WITHOUT_BRANCHES and fragmenting > 0
+        gaps = kind in _WITHOUT_BRANCHES and shape in SHAPES[:2] and fragmenting > 0
         fragmenting -= gaps
         for graph in _candidates(kind, shape, (seed, index)):
             costs = tflm_cost(graph)
