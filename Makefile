@@ -23,10 +23,11 @@ PARALLEL := -n $(WORKERS) --dist loadscope
 # Stamp files say what was installed, and go stale when the list of dependencies may have changed.
 STAMP := $(VENV)/.installed
 STAMP_DEV := $(VENV)/.installed-dev
+STAMP_EDGE := $(VENV)/.installed-edge
 
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help install demo test slow faults browser doctest lint format types layers mutants check clean distclean
+.PHONY: help install edge demo test slow faults browser doctest lint format types layers mutants check clean distclean
 
 help:
 	@echo 'make demo      search digits for an STM32F746, train, export, report'
@@ -41,6 +42,7 @@ help:
 	@echo 'make mutants   seeded bugs that the tests must find'
 	@echo 'make check     all of the above but the demo'
 	@echo 'make install   the environment alone, with what development needs'
+	@echo 'make edge      the same with the extra edge, for the tests of int8 files and microcontrollers'
 	@echo 'make clean     removes caches and builds    (make distclean: the environment too)'
 
 $(VENV_PYTHON):
@@ -55,7 +57,14 @@ $(STAMP_DEV): pyproject.toml constraints.txt | $(VENV_PYTHON)
 	$(PIP) install -c constraints.txt -e '.[dev]'
 	@touch $(STAMP) $@
 
+$(STAMP_EDGE): pyproject.toml constraints.txt | $(VENV_PYTHON)
+	$(PIP) install -c constraints.txt -e '.[dev,edge]'
+	@touch $(STAMP) $(STAMP_DEV) $@
+
 install: $(STAMP_DEV)
+
+# The tests that need it are skipped, visibly, where it is not installed.
+edge: $(STAMP_EDGE)
 
 demo: $(STAMP)
 	$(VENV)/bin/netwright search --data digits --device stm32f746 --out $(DEMO_OUT)

@@ -7,7 +7,8 @@ fit a model with fewer. Every strategy is compared with ``auto`` on the same see
 test after 25, 50, 100 and 300 evaluations, and Holm's correction is for all of these at once. Writes
 ``results/auto.json`` and exits with 1 if a strategy is significantly better, or ``auto`` misses a bar.
 Stopped, the same command continues. Optuna's Gaussian process takes a part of a second for a proposal: it
-gets fewer seeds and evaluations (``--slow-seeds``, ``--slow-evaluations``).
+gets fewer evaluations (``--slow-evaluations``). ``--groups slow`` measures that group alone: the rows of the
+other groups are taken from ``results/auto.json``, and Holm's correction is still for all at once.
 """
 
 from __future__ import annotations
@@ -48,18 +49,29 @@ def main() -> int:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--seeds", type=int, default=200)
     parser.add_argument("--model-seeds", type=int, default=40)
-    parser.add_argument("--slow-seeds", type=int, default=10)
+    parser.add_argument("--slow-seeds", type=int, default=40)
     parser.add_argument("--slow-evaluations", type=int, default=100)
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--groups", default="cheap,models,slow", help="the groups to measure, by comma")
     arguments = parser.parse_args()
-    groups = (
-        (CHEAP, arguments.seeds, 300),
-        (MODELS, arguments.model_seeds, 300),
-        (SLOW, arguments.slow_seeds, arguments.slow_evaluations),
-    )
+    groups = {
+        "cheap": (CHEAP, arguments.seeds, 300),
+        "models": (MODELS, arguments.model_seeds, 300),
+        "slow": (SLOW, arguments.slow_seeds, arguments.slow_evaluations),
+    }
+    wanted = arguments.groups.split(",")
+    if unknown := sorted(set(wanted) - set(groups)):
+        parser.error(f"--groups: expected some of {', '.join(groups)}, got {', '.join(unknown)}")
+    path = Path(__file__).parent / "results" / "auto.json"
     rows: list[dict[str, Any]] = []
     comparisons: list[dict[str, Any]] = []
-    for strategies, seeds, evaluations in groups:
+    for group, (strategies, seeds, evaluations) in groups.items():
+        if group not in wanted:
+            before = json.loads(path.read_text(encoding="utf-8"))
+            mine = ("auto", *strategies) if strategies is CHEAP else strategies
+            rows += [row for row in before["rows"] if row["strategy"] in mine]
+            comparisons += [one for one in before["comparisons"] if one["strategy"] in strategies]
+            continue
         for dataset in DATASETS:
             if seeds:
                 # Another length is another comparison, and so another folder.
@@ -79,7 +91,6 @@ def main() -> int:
     for one, p in zip(comparisons, holm([one["p"] for one in comparisons]), strict=True):
         one["p_holm"] = p
         one["verdict"] = "" if p >= SIGNIFICANT else "better" if one["difference"] < 0 else "worse"
-    path = Path(__file__).parent / "results" / "auto.json"
     result = {"machine": machine("numpy", "optuna"), "rows": rows, "comparisons": comparisons}
     path.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
     return show(rows, comparisons)

@@ -36,7 +36,7 @@ from netwright.nn.lower import Network, build
 
 RESULT = Path(__file__).parent / "results" / "tflm_memory.json"
 PACKAGES = ("torch", "tflite-micro", "litert-torch", "ai-edge-quantizer", "ai-edge-litert")
-FRAGMENTING, LARGE = 12, 4
+FRAGMENTING = 12
 
 
 def main() -> int:
@@ -47,7 +47,7 @@ def main() -> int:
     arguments = parser.parse_args()
     known = _known_rows()
     rows: list[dict[str, Any]] = []
-    for number, one in enumerate(draw(arguments.networks, arguments.seed, FRAGMENTING, LARGE)):
+    for number, one in enumerate(draw(arguments.networks, arguments.seed, FRAGMENTING)):
         key = hashlib.sha256(one.graph.to_json().encode()).hexdigest()[:16]
         # The prediction is made anew; only what was measured is taken over.
         row = _predicted(one, key) | (known.get(key) or _measured(one.graph, number))

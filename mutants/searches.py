@@ -152,9 +152,9 @@ STRATEGIES = (
     ),
     Mutant(
         "a budget is exclusive",
-        "strategies/candidates.py",
-        "costs[metric] <= limit for",
-        "costs[metric] < limit for",
+        "space/members.py",
+        "if any(costs[name] > limit for",
+        "if any(costs[name] >= limit for",
         "tests/strategies/test_candidates.py",
     ),
     Mutant(
@@ -210,17 +210,17 @@ STRATEGIES = (
 
 DEVICES = (
     Mutant(
-        "no share of the memory is kept",
+        "nothing of the memory is kept",
         "devices/budget.py",
-        "return fixed + (memory - fixed) * self.share",
-        "return fixed",
+        "return min(Fraction(self.fixed), memory * self.share)",
+        "return Fraction(0)",
         BUDGET_TESTS,
     ),
     Mutant(
         "a small memory is kept as a whole",
         "devices/budget.py",
-        "fixed = min(Fraction(self.fixed), Fraction(memory, 2))",
-        "fixed = Fraction(self.fixed)",
+        "return min(Fraction(self.fixed), memory * self.share)",
+        "return min(Fraction(self.fixed), Fraction(memory))",
         BUDGET_TESTS,
     ),
     Mutant(

@@ -10,6 +10,7 @@ DIAGRAM_TESTS = "tests/space/test_diagram.py"
 FITTING_TESTS = "tests/space/test_fitting.py"
 FRONTIER_TESTS = "tests/space/test_frontier.py"
 COUNTING_TESTS = "tests/space/test_counting.py"
+DEPLOYED_TESTS = "tests/space/test_deployed.py"
 BRUTE_FORCE_TESTS = "tests/space/test_brute_force.py"
 
 SPACE = (
@@ -172,7 +173,7 @@ TABLES = (
     ),
     Mutant(
         "ranks of skipped options are not counted",
-        "space/counting.py",
+        "space/members.py",
         "            total += counts[edge.child]",
         "            total += 1",
         COUNTING_TESTS,
@@ -187,8 +188,29 @@ TABLES = (
     Mutant(
         "what does not fit after all is drawn",
         "space/counting.py",
-        "        if not self.exact:",
-        "        if self.exact:",
+        "return architecture if self.exact or fits(",
+        "return architecture if not self.exact or fits(",
         BRUTE_FORCE_TESTS,
+    ),
+    Mutant(
+        "the structures of the interpreter are not taken off the arena",
+        "space/deployed.py",
+        "peaks.append(max(0, limits[_ARENA] - tail))",
+        "peaks.append(limits[_ARENA] // 2)",
+        DEPLOYED_TESTS,
+    ),
+    Mutant(
+        "an arena is as small as its peak",
+        "space/deployed.py",
+        "found = before + part.least_total(term) + TAIL_FIXED",
+        "found = before",
+        DEPLOYED_TESTS,
+    ),
+    Mutant(
+        "what a runtime needs is not checked",
+        "space/members.py",
+        "return not limits_a_runtime(budget) or _keeps(runtime_costs_of(space, architecture), budget)",
+        "return True",
+        DEPLOYED_TESTS,
     ),
 )

@@ -170,3 +170,15 @@ def test_grouped_inverted_residual_needs_channels() -> None:
     x = build.input((16, 8, 8), name="stem")
     with pytest.raises(GraphError, match=r"grouped_inverted_residual\.expand, behind stem: .* got 0"):
         grouped_inverted_residual(out=24, expand=0)(build, x)
+
+
+@pytest.mark.parametrize("stride", [1, (1, 1)])
+def test_a_stride_of_1_keeps_the_shortcut_however_it_is_written(stride: int | tuple[int, int]) -> None:
+    graph = graph_of(inverted_residual(out=4, kernel=(1, 5), stride=stride), (4, 1, 32))
+    assert [node.name for node in graph.nodes if node.op.kind == "add"] == ["add"]
+
+
+def test_a_stride_in_one_direction_has_no_shortcut() -> None:
+    graph = graph_of(inverted_residual(out=4, kernel=(1, 5), stride=(1, 2)), (4, 1, 32))
+    assert graph.nodes[-1].shape == (4, 1, 16)
+    assert not [node for node in graph.nodes if node.op.kind == "add"]

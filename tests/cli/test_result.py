@@ -63,3 +63,13 @@ def test_a_result_with_several_objectives() -> None:
         "  trial 7: 90.00%, macs 1.2M, peak_activation_bytes 4.88 KB",
     ]
     assert front_lines({"trials": 16}) == []
+
+
+def test_rows_are_called_what_they_are() -> None:
+    result = {
+        "test_accuracy": 1.0,
+        "test_images": 360,
+        "validation_accuracy": 0.9,
+        "data": {"name": "npz:x.npz", "fingerprint": "ab", "kind": "windows"},
+    }
+    assert "on 360 windows (95 %" in sure_line(result)

@@ -170,7 +170,8 @@ def test_a_person_in_both_given_parts_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("spec", ["mnist", "npz:", "folder", "digits:", ""])
 def test_unknown_specifications(spec: str) -> None:
     with pytest.raises(
-        DataError, match="expected one of digits, fashion-mnist, fashion-mnist-pixels, npz:PATH, folder:PATH"
+        DataError,
+        match="one of digits, fashion-mnist, fashion-mnist-pixels, npz:PATH, audio:PATH, folder:PATH",
     ):
         load_data(spec)
 

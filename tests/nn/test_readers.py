@@ -15,22 +15,10 @@ from netwright.errors import DataError
 from netwright.nn.readers import (
     as_labels,
     as_pixels,
-    channels_first,
     read_dataset,
     read_fashion_mnist,
     read_idx,
-    read_npz,
 )
-
-IMAGES = np.arange(4 * 8 * 6, dtype=np.uint8).reshape(4, 8, 6)
-LABELS = np.array([0, 1, 0, 1])
-
-
-def save(path: Path, **arrays: npt.ArrayLike) -> Path:
-    file = path / "data.npz"
-    np.savez(file, allow_pickle=False, **{name: np.asarray(array) for name, array in arrays.items()})
-    return file
-
 
 # -- IDX
 
@@ -105,130 +93,6 @@ def test_truncated_fashion_mnist_is_named(
     damaged.write_bytes(damaged.read_bytes()[:5000])
     with pytest.raises(DataError, match=r"train-labels-idx1-ubyte\.gz: expected .* \(60000,\)"):
         read_fashion_mnist()
-
-
-# -- npz
-
-
-def test_npz_without_parts(tmp_path: Path) -> None:
-    raw = read_npz(save(tmp_path, x=IMAGES, y=LABELS, group=[5, 5, 6, 6], classes=["a", "b"], extra=[1]))
-    assert raw.images.shape == (4, 1, 8, 6)
-    assert (raw.images[:, 0] == IMAGES).all()
-    assert raw.labels.tolist() == [0, 1, 0, 1]
-    assert raw.test_images is None
-    assert raw.classes == ("a", "b")
-    assert raw.groups is not None
-    assert raw.groups.tolist() == [5, 5, 6, 6]
-    assert raw.notes == ("arrays not used: extra",)
-
-
-def test_npz_with_parts(tmp_path: Path) -> None:
-    raw = read_npz(
-        save(
-            tmp_path,
-            x_train=IMAGES,
-            y_train=LABELS,
-            x_test=IMAGES[:2],
-            y_test=LABELS[:2, None],
-            group_train=LABELS,
-            group_test=[8, 9],
-        )
-    )
-    assert raw.test_images is not None
-    assert raw.test_labels is not None
-    assert raw.test_images.shape == (2, 1, 8, 6)
-    assert raw.test_labels.tolist() == [0, 1]
-    assert raw.test_groups is not None
-    assert raw.notes == ()
-
-
-@pytest.mark.parametrize(
-    ("shape", "layout", "expected"),
-    [
-        ((5, 8, 9), None, (5, 1, 8, 9)),
-        ((5, 8, 9, 3), None, (5, 3, 8, 9)),
-        ((5, 3, 8, 9), None, (5, 3, 8, 9)),
-        ((5, 1, 8, 9), None, (5, 1, 8, 9)),
-        ((5, 8, 9, 6), "NHWC", (5, 6, 8, 9)),
-        ((5, 6, 8, 9), "NCHW", (5, 6, 8, 9)),
-        ((5, 3, 9, 3), "NHWC", (5, 3, 3, 9)),
-        ((5, 128, 6), "NHW", (5, 1, 128, 6)),
-    ],
-)
-def test_layouts(
-    tmp_path: Path, shape: tuple[int, ...], layout: str | None, expected: tuple[int, ...]
-) -> None:
-    images = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
-    extra = {} if layout is None else {"layout": layout}
-    raw = read_npz(save(tmp_path, x=images, y=np.arange(5), **extra))
-    assert raw.images.shape == expected
-    channel = {"NHWC": images[..., 0], "NCHW": images[:, 0] if images.ndim == 4 else images}
-    if layout in channel:
-        assert (raw.images[:, 0] == channel[layout]).all()
-
-
-@pytest.mark.parametrize(
-    ("shape", "layout", "message"),
-    [
-        ((5, 3, 9, 3), None, "add an array `layout`"),
-        ((5, 8, 9, 6), None, "add an array `layout`"),
-        ((5, 8), None, "got shape"),
-        ((5, 0, 8), None, "got shape"),
-        ((5, 8, 9), "NHWC", "layout NHWC has 4 axes"),
-        ((5, 8, 9), "CHW", "expected layout NHW, NHWC or NCHW, got 'CHW'"),
-    ],
-)
-def test_doubtful_layouts_are_refused(shape: tuple[int, ...], layout: str | None, message: str) -> None:
-    with pytest.raises(DataError, match=rf"^there: .*{message}"):
-        channels_first(np.zeros(shape), "there", layout)
-
-
-@pytest.mark.parametrize(
-    ("arrays", "message"),
-    [
-        ({"a": IMAGES}, r"expected either x and y or x_train and y_train, got a uint8\(4, 8, 6\)"),
-        ({"x": IMAGES}, "expected either x and y"),
-        ({"x": IMAGES, "y": LABELS, "x_train": IMAGES, "y_train": LABELS}, "got both"),
-        ({"x_train": IMAGES, "y_train": LABELS, "x_test": IMAGES}, "x_test and y_test together"),
-        ({"x": IMAGES, "y": np.eye(4)}, r"y: expected labels .* got float64\(4, 4\); turn one-hot"),
-        ({"x": IMAGES, "y": LABELS * 0.5}, r"y: expected labels .* got float64\(4,\)"),
-        ({"x": IMAGES.astype(complex), "y": LABELS}, "x: expected pixels .* complex128"),
-        ({"x": IMAGES, "y": LABELS, "layout": 3}, "layout: expected one word"),
-    ],
-)
-def test_wrong_archives_are_explained(tmp_path: Path, arrays: dict[str, Any], message: str) -> None:
-    file = save(tmp_path, **arrays)
-    with pytest.raises(DataError, match=message) as raised:
-        read_npz(file)
-    assert str(file) in str(raised.value)
-
-
-def test_parts_of_different_kind_are_refused(tmp_path: Path) -> None:
-    file = save(tmp_path, x_train=IMAGES, y_train=LABELS, x_test=IMAGES / 255, y_test=LABELS)
-    with pytest.raises(DataError, match="x_train is uint8, but x_test is float64"):
-        read_npz(file)
-
-
-def test_unreadable_archives(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="does not exist"):
-        read_npz(tmp_path / "none.npz")
-    text = tmp_path / "text.npz"
-    text.write_text("hello")
-    with pytest.raises(DataError, match="cannot read it"):
-        read_npz(text)
-    single = tmp_path / "single.npz"
-    with single.open("wb") as file:
-        np.save(file, IMAGES)
-    with pytest.raises(DataError, match="got a single array"):
-        read_npz(single)
-    whole = save(tmp_path, x=IMAGES, y=LABELS)
-    whole.write_bytes(whole.read_bytes()[:-30])
-    with pytest.raises(DataError, match="cannot read it"):
-        read_npz(whole)
-    pickled = tmp_path / "pickled.npz"
-    np.savez(pickled, x=IMAGES, y=np.array([{}, {}, {}, {}], dtype=object), allow_pickle=True)
-    with pytest.raises(DataError, match="plain arrays"):
-        read_npz(pickled)
 
 
 # -- pixels and labels

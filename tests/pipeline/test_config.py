@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from netwright.errors import ConfigError
+from netwright.nn.kind import KINDS
 from netwright.nn.task import TASKS
 from netwright.pipeline import SearchConfig, make_config, read_config
 from netwright.pipeline.config import DEFAULT_SPACES
@@ -32,6 +33,9 @@ def test_the_space_goes_with_the_task() -> None:
     assert make_config(pixels).space_name == "auto-deeplab-tiny"
     assert make_config({**pixels, "space": "mine.yaml"}).space_name == "mine.yaml"
     assert set(DEFAULT_SPACES) == set(TASKS)
+    kinds = {kind.name: make_config(WHOLE).space_for(kind) for kind in KINDS.values()}
+    assert kinds == {"images": "mobilenet-tiny", "windows": "conv1d-tiny", "audio": "spectrogram-tiny"}
+    assert make_config({**WHOLE, "space": "mine.yaml"}).space_for(KINDS["windows"]) == "mine.yaml"
     with pytest.raises(ConfigError, match="task: expected one of classification, segmentation, got 'boxes'"):
         assert make_config({**WHOLE, "task": "boxes"}).space_name
 

@@ -4,8 +4,9 @@ from dataclasses import replace
 
 import pytest
 
+from netwright.nn.kind import WINDOWS
 from netwright.report import ReportContent
-from tests.report.sample import hostile_content, sample_content
+from tests.report.sample import hostile_content, pixel_content, sample_content
 
 
 @pytest.fixture(scope="module")
@@ -37,3 +38,10 @@ def test_refuses_a_confusion_matrix_of_other_classes(content: ReportContent) -> 
         replace(content, confusion=((1, 2), (3, 4)))
     with pytest.raises(ValueError, match="a share for each of 10 classes, got 1"):
         replace(content, class_accuracy=(0.5,))
+
+
+def test_what_bears_a_label_is_called_what_it_is() -> None:
+    content = sample_content()
+    assert content.item == "image"
+    assert replace(content, kind=WINDOWS).item == "window"
+    assert pixel_content().item == "pixel"

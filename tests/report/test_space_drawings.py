@@ -117,3 +117,13 @@ def test_layers_of_a_chain_are_those_of_the_graph() -> None:
 def test_same_architecture_same_drawing() -> None:
     architecture = sample(FIVE, np.random.default_rng(0))
     assert draw(picture_of(FIVE, architecture)) == draw(picture_of(FIVE, architecture))
+
+
+def test_windows_are_drawn_by_their_length() -> None:
+    """A map of height 1 is no vector: its channels and its samples are shown."""
+    space = make_space("conv1d-tiny", (6, 1, 128), 4)
+    picture = picture_of(space, sample(space, np.random.default_rng(0)))
+    layers = {layer.place: layer for layer in picture.layers}
+    assert (layers["stem"].size, layers["stem"].map) == (64, "1x64")
+    assert (layers["classifier"].size, layers["classifier"].map) == (1, "1")
+    assert "1x64" in draw(picture)

@@ -38,8 +38,8 @@ from netwright.space.opaque import (
     estimate_distribution,
     estimate_extremes,
     estimate_size,
-    share_interval,
 )
+from netwright.space.shares import share_interval
 
 SEEDS = 100
 MISSES = 11

@@ -19,6 +19,7 @@ from netwright.trial import Metric, Strategy
 
 ACCURACY = Metric("accuracy", "share", "maximize")
 IMAGES = (3, 32, 32)
+WINDOWS = (3, 1, 64)
 STEPS = 3
 
 FEWER: Mapping[str, Mapping[str, Any]] = {
@@ -43,7 +44,8 @@ SOON: Mapping[str, Mapping[str, Any]] = {
 
 @pytest.fixture(scope="module", params=list(SPACES))
 def space(request: pytest.FixtureRequest) -> ExpressionSpace:
-    return SPACES[request.param].factory(IMAGES, 10, **FEWER.get(request.param, {}))
+    shape = WINDOWS if SPACES[request.param].input_shape[1] == 1 else IMAGES
+    return SPACES[request.param].factory(shape, 10, **FEWER.get(request.param, {}))
 
 
 @pytest.fixture(scope="module")

@@ -185,7 +185,12 @@ def pointwise(
 
 @block
 def skip(
-    build: GraphBuilder, x: Tensor, *, out: int, stride: int = 1, activation: Function | None = None
+    build: GraphBuilder,
+    x: Tensor,
+    *,
+    out: int,
+    stride: int | Pair = 1,
+    activation: Function | None = None,
 ) -> Tensor:
     """Leave a layer out: the identity, or the cheapest change of shape where the layer changes it.
 
@@ -203,7 +208,7 @@ def skip(
     Returns:
         Feature map (F, H', W').
     """
-    if stride == 1 and x.channels == out:
+    if square(stride) == (1, 1) and x.channels == out:
         return build.apply("identity", Identity(), x)
     return convolve(build, x, out=out, stride=stride, activation=activation)
 

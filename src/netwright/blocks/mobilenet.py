@@ -5,9 +5,19 @@ from __future__ import annotations
 from functools import partial
 
 from netwright.blocks.block import block
-from netwright.blocks.convolution import convolve, make_divisible, require
+from netwright.blocks.convolution import convolve, make_divisible, require, square
 from netwright.ir.graph import GraphBuilder, Tensor
-from netwright.ir.ops import Activation, Add, ChannelShuffle, Conv, Function, GlobalPool, Multiply, Padding
+from netwright.ir.ops import (
+    Activation,
+    Add,
+    ChannelShuffle,
+    Conv,
+    Function,
+    GlobalPool,
+    Multiply,
+    Padding,
+    Pair,
+)
 
 
 @block
@@ -16,8 +26,8 @@ def depthwise_separable(
     x: Tensor,
     *,
     out: int,
-    kernel: int = 3,
-    stride: int = 1,
+    kernel: int | Pair = 3,
+    stride: int | Pair = 1,
     activation: Function = "relu",
     padding: Padding = "same",
 ) -> Tensor:
@@ -29,7 +39,7 @@ def depthwise_separable(
         build: the builder.
         x: feature map (C, H, W).
         out: channels of the output, F.
-        kernel: size of the depthwise window, K.
+        kernel: size of the depthwise window, K, or (vertical, horizontal).
         stride: step of the depthwise convolution.
         activation: after both convolutions.
         padding: of both convolutions.
@@ -88,8 +98,8 @@ def inverted_residual(
     x: Tensor,
     *,
     out: int,
-    kernel: int = 3,
-    stride: int = 1,
+    kernel: int | Pair = 3,
+    stride: int | Pair = 1,
     expand: float = 6,
     hidden: int | None = None,
     se: float = 0.0,
@@ -109,7 +119,7 @@ def inverted_residual(
         build: the builder.
         x: feature map (C, H, W).
         out: channels of the output, F.
-        kernel: size of the depthwise window, K.
+        kernel: size of the depthwise window, K, or (vertical, horizontal).
         stride: step of the depthwise convolution; the shortcut needs stride 1 and C = F.
         expand: M / C; need not be whole as long as M, rounded, is what is wanted.
         hidden: M itself, instead of ``expand``.
@@ -141,7 +151,7 @@ def inverted_residual(
     if se:
         y = _squeeze_excite(build, y, "se.", make_divisible(width * se), "relu", "hardsigmoid")
     y = layer(y, "project", out=out)
-    return build.apply("add", Add(), x, y) if stride == 1 and x.channels == out else y
+    return build.apply("add", Add(), x, y) if square(stride) == (1, 1) and x.channels == out else y
 
 
 @block
@@ -150,8 +160,8 @@ def grouped_inverted_residual(
     x: Tensor,
     *,
     out: int,
-    kernel: int = 3,
-    stride: int = 1,
+    kernel: int | Pair = 3,
+    stride: int | Pair = 1,
     expand: int = 6,
     groups: int = 1,
     activation: Function = "relu",
@@ -167,7 +177,7 @@ def grouped_inverted_residual(
         build: the builder.
         x: feature map (C, H, W).
         out: channels of the output, F.
-        kernel: size of the depthwise window, K.
+        kernel: size of the depthwise window, K, or (vertical, horizontal).
         stride: step of the depthwise convolution; the shortcut needs stride 1 and C = F.
         expand: M / C.
         groups: of both 1x1 convolutions.
@@ -186,4 +196,4 @@ def grouped_inverted_residual(
         y = build.apply("shuffle", ChannelShuffle(groups), y)
     y = layer(y, "depthwise", out=width, kernel=kernel, stride=stride, groups=width, activation=activation)
     y = layer(y, "project", out=out, groups=groups)
-    return build.apply("add", Add(), x, y) if stride == 1 and x.channels == out else y
+    return build.apply("add", Add(), x, y) if square(stride) == (1, 1) and x.channels == out else y

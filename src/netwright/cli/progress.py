@@ -116,7 +116,7 @@ class Watcher:
     def _loaded(self, loaded: Loaded) -> None:
         self._say(
             "data",
-            f"{loaded.name}: {loaded.train:,} images train, {loaded.validation:,} validate, "
+            f"{loaded.name}: {loaded.train:,} {loaded.kind.items} train, {loaded.validation:,} validate, "
             f"{loaded.test:,} test; {'x'.join(map(str, loaded.shape))}, {loaded.classes} classes",
         )
         for note in loaded.notes:

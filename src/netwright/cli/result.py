@@ -7,6 +7,7 @@ from typing import Any
 
 from netwright.devices import Budget, format_cost
 from netwright.nn.intervals import wilson_interval
+from netwright.nn.kind import IMAGES, find_kind
 from netwright.nn.task import CLASSIFICATION, Task, find_task
 
 
@@ -32,12 +33,14 @@ def score_line(result: Mapping[str, Any]) -> str:
 def sure_line(result: Mapping[str, Any]) -> str:
     """Say the test score with its interval, and the validation score.
 
-    A result without an interval is of a classification, and its interval is Wilson's.
+    A result without an interval is of a classification, and its interval is Wilson's; one without a kind of
+    data is of images.
     """
     task, count = task_of_result(result), result["test_images"]
+    kind = find_kind(result.get("data", {}).get("kind", IMAGES.name))
     low, high = result.get("test_interval") or wilson_interval(result[f"test_{task.key}"], count)
     return (
-        f"{score_line(result)} on {count:,} images (95 % interval {low:.2%} to {high:.2%}), "
+        f"{score_line(result)} on {count:,} {kind.items} (95 % interval {low:.2%} to {high:.2%}), "
         f"validation {result[task.objective.name]:.2%}"
     )
 

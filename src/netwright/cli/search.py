@@ -39,8 +39,8 @@ def search(
         typer.Option(
             "--data",
             metavar="DATA",
-            help="digits, fashion-mnist, fashion-mnist-pixels, npz:PATH, or folder:PATH (a sub-folder a "
-            "class).",
+            help="digits, fashion-mnist, fashion-mnist-pixels, npz:PATH, audio:PATH, or folder:PATH (a "
+            "sub-folder a class).",
         ),
     ] = None,
     out: Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Run directory.")] = None,
@@ -102,7 +102,7 @@ def search(
     learning_rate: Annotated[float | None, typer.Option(help="Peak of the schedule [by data].")] = None,
     top: Annotated[int | None, typer.Option(help="Architectures that are trained in full [3].")] = None,
     validation: Annotated[
-        float | None, typer.Option(help="Share of the training images that validates [by data].")
+        float | None, typer.Option(help="Share of the training rows that validates [by data].")
     ] = None,
     augmentation: Annotated[str | None, typer.Option(metavar="NAME", help="Augmentation [by data].")] = None,
     class_weights: Annotated[

@@ -17,7 +17,9 @@ from typing import Any
 from netwright.devices.budget import Budget, Verdict, format_cost
 from netwright.errors import ExportError
 from netwright.export.bundle import staged
+from netwright.nn.audio import LogMel
 from netwright.nn.intervals import wilson_interval
+from netwright.nn.kind import CLIPS, IMAGES, WINDOWS, Kind
 from netwright.nn.task import CLASSIFICATION, Task
 from netwright.space.architecture import Architecture
 
@@ -29,7 +31,7 @@ ONNX_NAME = "model.onnx"
 
 @dataclass(frozen=True, slots=True)
 class DataFacts:
-    """The data and how pixels become the network's input: resize, then ``(pixel - mean) / std``.
+    """The data and how their values become the network's input: resize, then ``(value - mean) / std``.
 
     Attributes:
         name: how the data were asked for.
@@ -37,15 +39,17 @@ class DataFacts:
         classes: names in the order of the logits.
         input_shape: (C, H, W) of the network's input.
         channel_order: what the channels are, e.g. ``RGB`` or ``grey``.
-        mean: of each channel, in the unit of the pixels.
+        mean: of each channel, in the unit of the values.
         std: of each channel, in the same unit.
-        pixel_range: smallest and largest pixel value that the data can hold, e.g. 0 and 255.
+        pixel_range: smallest and largest value that the data can hold, e.g. 0 and 255.
         resize: how an image of another size is brought to H x W.
-        train: number of images that were trained on.
-        validation: number of images that architectures were compared on.
-        test: number of images of the test set.
+        train: number of rows (images, windows, clips) that were trained on.
+        validation: number of rows that architectures were compared on.
+        test: number of rows of the test set.
         notes: what else a user should know about the data.
         label_shape: of the labels of one image: none, or (H, W) where its pixels bear them.
+        kind: what a row is.
+        front_end: settings of ``netwright.nn.audio.LogMel``, which makes the network's input from sound.
     """
 
     name: str
@@ -62,6 +66,8 @@ class DataFacts:
     test: int | None = None
     notes: tuple[str, ...] = ()
     label_shape: tuple[int, ...] = ()
+    kind: Kind = IMAGES
+    front_end: Mapping[str, int | float] | None = None
 
     def __post_init__(self) -> None:
         channels = self.input_shape[0]
@@ -175,7 +181,7 @@ class Card:
             "format": FORMAT,
             "name": self.name,
             "task": self.task.name,
-            "data": _plain(asdict(self.data)),
+            "data": _plain({**asdict(self.data), "kind": self.data.kind.name}),
             "costs": dict(self.costs),
             "dtype": self.dtype,
             "budget": None if self.budget is None else self.budget.to_dict(),
@@ -230,6 +236,7 @@ def model_card(card: Card) -> str:
         *_use(card),
         "## Input",
         _input(card),
+        *_front_end(card.data),
         f"## {card.task.noun[0].upper()}{card.task.noun[1:]}",
         *_accuracy(card),
         "## Cost",
@@ -245,9 +252,10 @@ def model_card(card: Card) -> str:
 
 def _summary(card: Card) -> str:
     channels, height, width = card.data.input_shape
-    classes, grid = len(card.data.classes), f"{height} x {width} pixels"
+    kind, classes = card.data.kind, len(card.data.classes)
+    grid = f"{width} {kind.grid}" if kind is WINDOWS else f"{height} x {width} {kind.grid}"
     what = (
-        f"An image classifier for {classes} classes at {grid}"
+        f"{kind.classifier} for {classes} classes at {grid}"
         if card.task == CLASSIFICATION
         else f"A network that tells for each pixel which of {classes} classes it is of, at {grid}"
     )
@@ -259,15 +267,21 @@ def _summary(card: Card) -> str:
     return text + (f"It fits {target}." if verdict.fits else f"**It does not fit {target}.**")
 
 
+def _axes(kind: Kind) -> str:
+    """What the last two axes are."""
+    return {WINDOWS: "1, samples", CLIPS: "bands, frames"}.get(kind, "height, width")
+
+
 def _use(card: Card) -> list[str]:
     channels, height, width = card.data.input_shape
+    kind = card.data.kind
     prepare = [
         f"classes = {list(card.data.classes)!r}",
         f"mean = np.array({[float(value) for value in card.data.mean]}).reshape(-1, 1, 1)",
         f"std = np.array({[float(value) for value in card.data.std]}).reshape(-1, 1, 1)",
-        "# Your images: batch, channels, height, width.",
-        f"pixels = np.zeros((1, {channels}, {height}, {width}))",
-        "x = ((pixels - mean) / std).astype(np.float32)",
+        f"# Your {kind.items}: batch, channels, {_axes(kind)}.",
+        f"{kind.value}s = np.zeros((1, {channels}, {height}, {width}))",
+        f"x = (({kind.value}s - mean) / std).astype(np.float32)",
     ]
     torch_lines = [
         "import netwright",
@@ -313,19 +327,60 @@ def _input(card: Card) -> str:
     data = card.data
     channels, height, width = data.input_shape
     low, high = data.pixel_range
+    kind = data.kind
+    other = f"resized to {height} x {width}, {data.resize}"
+    if kind is WINDOWS:
+        other = f"not taken: cut or resample them to {width} samples"
+    if kind is CLIPS:
+        other = "any length will do, see the front end"
     grid = " x ".join(map(str, data.label_shape))
     where = f" at each of {grid} {card.task.item}s" if data.label_shape else ""
     rows = [
         ("shape", f"(batch, {channels}, {height}, {width}), float32"),
         ("channel order", data.channel_order),
-        ("pixels before normalisation", f"{low:g} to {high:g}"),
-        ("images of another size", f"resized to {height} x {width}, {data.resize}"),
-        ("normalisation", "(pixel - mean) / std, channel by channel"),
+        (f"{kind.value}s before normalisation", f"{low:g} to {high:g}"),
+        (f"{kind.items} of another size", other),
+        ("normalisation", f"({kind.value} - mean) / std, channel by channel"),
         ("mean", ", ".join(f"{value:.6g}" for value in data.mean)),
         ("std", ", ".join(f"{value:.6g}" for value in data.std)),
         ("output", f"logits of {len(data.classes)} classes{where}: {', '.join(data.classes)}"),
     ]
     return _table(("what", "value"), rows)
+
+
+def _front_end(data: DataFacts) -> list[str]:
+    """How sound becomes the values, so that a device can do the same."""
+    settings = data.front_end
+    if settings is None:
+        return []
+    samples = LogMel(**settings).samples  # type: ignore[arg-type]
+    steps = [
+        f"Take the middle {samples} samples of a longer clip, put zeros around a shorter one, and divide by "
+        "the largest absolute value, at least 1e-4 of the full scale.",
+        "Frame t is the window of samples from t * hop on, times the periodic Hann window "
+        "0.5 - 0.5 cos(2 pi n / window).",
+        "Power of bin k: (2 |X[k]| / sum of the Hann window)^2, X the transform of the frame, padded with "
+        "zeros to n_fft samples.",
+        "bands + 2 points at equal distances in mel, 2595 log10(1 + f / 700), from low to high; band m rises "
+        "linearly in Hz from 0 at point m to 1 at point m + 1 and falls to 0 at point m + 2.",
+        "Value of band m in frame t: ln(max(sum over k of weight[m, k] * power[k, t], floor)).",
+    ]
+    code = [
+        "import numpy as np",
+        "from netwright.nn.audio import LogMel, log_mel",
+        "",
+        f"settings = LogMel(**{dict(settings)!r})",
+        f"clip = np.zeros({samples}, dtype=np.int16)  # yours, at {settings['rate']} samples a second",
+        "values = log_mel([clip], settings)",
+    ]
+    return [
+        "## Front end",
+        "What the network takes is made from sound by these steps:",
+        "\n".join(f"{number}. {step}" for number, step in enumerate(steps, 1)),
+        _table(("setting", "value"), list(settings.items())),
+        "The same in Python:",
+        _code(code),
+    ]
 
 
 def _accuracy(card: Card) -> list[str]:
@@ -335,14 +390,14 @@ def _accuracy(card: Card) -> list[str]:
         note = "measured once"
         if card.test_interval is not None:
             low, high = card.test_interval
-            images = "" if card.data.test is None else f" for {card.data.test} images"
-            note += f"; 95 % interval{images}: {_percent(low)} to {_percent(high)}"
+            counted = "" if card.data.test is None else f" for {card.data.test} {card.data.kind.items}"
+            note += f"; 95 % interval{counted}: {_percent(low)} to {_percent(high)}"
         rows.append(("test", _percent(accuracy.test), note))
     for name, share in accuracy.further.items():
         rows.append((name.replace("_", " "), _percent(share), ""))
     for label, values in accuracy.spreads.items():
         rows.append((label, _spread(values), ", ".join(_percent(value) for value in values)))
-    return [_table(("images", card.task.noun, "note"), rows)]
+    return [_table((card.data.kind.items, card.task.noun, "note"), rows)]
 
 
 def _percent(share: float) -> str:
@@ -384,7 +439,7 @@ def _data(data: DataFacts) -> str:
         ("tested on", data.test),
     ):
         if count is not None:
-            rows.append((label, f"{count} images"))
+            rows.append((label, f"{count} {data.kind.items}"))
     rows += [("note", note) for note in data.notes]
     return _table(("what", "value"), rows)
 

@@ -1,4 +1,4 @@
-"""Augmentation of whole batches on the device: random shift, horizontal flip, cutout.
+"""Augmentation of whole batches on the device: random shift, horizontal flip, cutout, masks.
 
 All random numbers come from one CPU generator, so a seed draws the same on every device.
 """
@@ -24,12 +24,16 @@ class Augmentation:
         shift: largest shift in each direction, as a share of the side; at least one pixel unless 0.
         flip: whether half of the images are mirrored left to right.
         cutout: side of the square that is blotted out, as a share of the side; 0 blots nothing.
+        rise: largest shift up and down where it differs from ``shift``.
+        mask: (rows, columns), the most that are blotted out from side to side in one stripe each, as shares.
     """
 
     name: str
     shift: float = 0.0
     flip: bool = False
     cutout: float = 0.0
+    rise: float | None = None
+    mask: tuple[float, float] = (0.0, 0.0)
 
 
 AUGMENTATIONS: Mapping[str, Augmentation] = MappingProxyType(
@@ -42,6 +46,8 @@ AUGMENTATIONS: Mapping[str, Augmentation] = MappingProxyType(
             Augmentation("shift-flip", shift=1 / 12, flip=True),
             Augmentation("shift-cutout", shift=1 / 12, cutout=1 / 4),
             Augmentation("shift-flip-cutout", shift=1 / 12, flip=True, cutout=1 / 4),
+            # Bands move less than frames: a voice is higher or lower, but not by much.
+            Augmentation("spectrogram", shift=1 / 12, rise=1 / 20, mask=(0.15, 0.15)),
         )
     }
 )
@@ -67,17 +73,19 @@ def augment(batch: Tensor, augmentation: Augmentation, generator: torch.Generato
 
     A shift repeats the border pixels, which needs no idea of what black is. A flip mirrors the width.
     Cutout sets a square to 0, the mean of normalised pixels; its centre is anywhere in the image, so the
-    square may stick out [DeVries & Taylor 2017, arXiv:1708.04552].
+    square may stick out [DeVries & Taylor 2017, arXiv:1708.04552]. Masks set a stripe of rows and one of
+    columns to 0, of a width that is drawn too: of a spectrogram bands and frames [Park et al. 2019,
+    arXiv:1904.08779].
 
     Args:
         batch: ``(B, C, H, W)``, normalised, on any device.
         augmentation: what to do.
-        generator: a CPU generator; five numbers an image are drawn, whatever the augmentation.
+        generator: a CPU generator; five numbers an image are drawn, and four more for masks.
 
     Returns:
         ``(B, C, H, W)`` in channels_last memory format.
     """
-    return _augmented(batch, augmentation, _draw(batch, generator))
+    return _augmented(batch, augmentation, _draw(batch, augmentation, generator))
 
 
 def augment_labelled(
@@ -98,7 +106,7 @@ def augment_labelled(
     Returns:
         The images, and labels of the same shape and dtype.
     """
-    draws = _draw(batch, generator)
+    draws = _draw(batch, augmentation, generator)
     images = _augmented(batch, augmentation, draws)
     if labels.ndim == 1 or not (augmentation.shift or augmentation.flip):
         return images, labels
@@ -109,8 +117,8 @@ def augment_labelled(
     return images, labels[number[:, None, None], rows[:, :, None], columns[:, None, :]]
 
 
-def _draw(batch: Tensor, generator: torch.Generator) -> Tensor:
-    return torch.rand(5, len(batch), 1, generator=generator).to(batch.device)
+def _draw(batch: Tensor, augmentation: Augmentation, generator: torch.Generator) -> Tensor:
+    return torch.rand(9 if any(augmentation.mask) else 5, len(batch), 1, generator=generator).to(batch.device)
 
 
 def _augmented(batch: Tensor, augmentation: Augmentation, draws: Tensor) -> Tensor:
@@ -125,6 +133,10 @@ def _augmented(batch: Tensor, augmentation: Augmentation, draws: Tensor) -> Tens
         inside_columns = _inside(width, augmentation.cutout, draws[4])
         hidden = inside_rows[:, :, None, None] & inside_columns[:, None, :, None]
         nhwc = nhwc.masked_fill(hidden, 0.0)
+    if any(augmentation.mask):
+        rows = _stripe(height, augmentation.mask[0], draws[5], draws[6])
+        columns = _stripe(width, augmentation.mask[1], draws[7], draws[8])
+        nhwc = nhwc.masked_fill(rows[:, :, None, None] | columns[:, None, :, None], 0.0)
     return nhwc.contiguous().permute(0, 3, 1, 2)
 
 
@@ -139,7 +151,8 @@ def _sources(
         augmentation: what moves.
         draws: of ``_draw``.
     """
-    rows = _moved(size[0], image[0], augmentation.shift, draws[0])
+    rise = augmentation.shift if augmentation.rise is None else augmentation.rise
+    rows = _moved(size[0], image[0], rise, draws[0])
     columns = _moved(size[1], image[1], augmentation.shift, draws[1])
     if augmentation.flip:
         columns = torch.where(draws[2] < 0.5, columns.flip(1), columns)
@@ -159,4 +172,13 @@ def _inside(side: int, share: float, draw: Tensor) -> Tensor:
     length = max(1, round(share * side))
     start = torch.floor(draw * side).long() - length // 2
     place = torch.arange(side, device=draw.device)
+    return (place >= start) & (place < start + length)
+
+
+def _stripe(side: int, share: float, length_draw: Tensor, place_draw: Tensor) -> Tensor:
+    """Tell for each image which rows or columns are within the stripe, ``(B, side)``; it may be empty."""
+    most = round(share * side)
+    length = torch.floor(length_draw * (most + 1)).long()
+    start = torch.floor(place_draw * (side - length + 1)).long()
+    place = torch.arange(side, device=place_draw.device)
     return (place >= start) & (place < start + length)

@@ -23,15 +23,13 @@ from sklearn.model_selection import StratifiedGroupKFold, StratifiedShuffleSplit
 from torch.utils.data import Dataset
 
 from netwright.errors import DataError
+from netwright.nn.audio import LogMel
 from netwright.nn.augment import find_augmentation
+from netwright.nn.clips import read_audio
 from netwright.nn.folder import read_folder
-from netwright.nn.readers import (
-    Raw,
-    read_dataset,
-    read_fashion_mnist,
-    read_fashion_mnist_pixels,
-    read_npz,
-)
+from netwright.nn.kind import IMAGES, WINDOWS, Kind, kind_of
+from netwright.nn.npz import read_npz
+from netwright.nn.readers import Raw, read_dataset, read_fashion_mnist, read_fashion_mnist_pixels
 from netwright.nn.task import CLASSIFICATION, Task, task_of
 
 Array = npt.NDArray[Any]
@@ -41,9 +39,13 @@ TEST_SHARE = 0.2
 TEST_SEED = 0
 """Seed of that test set: a property of the data, never the seed of a study."""
 
-SPECS = ("digits", "fashion-mnist", "fashion-mnist-pixels", "npz:PATH", "folder:PATH")
+SPECS = ("digits", "fashion-mnist", "fashion-mnist-pixels", "npz:PATH", "audio:PATH", "folder:PATH")
 DEFAULT_AUGMENTATION = "shift"
-"""For data that we know nothing of: a mirrored digit, letter or sign may be another class."""
+"""For images that we know nothing of: a mirrored digit, letter or sign may be another class."""
+WINDOW_AUGMENTATION = "none"
+"""For windows of sensors."""
+AUDIO_AUGMENTATION = "spectrogram"
+"""For pictures of sound."""
 
 _CHUNK = 1024  # label maps that are counted at a time
 
@@ -67,6 +69,8 @@ class Data:
         notes: what the reader decided and the user should know.
         test_size: number of test images.
         fingerprint: sha256 (hex) of all arrays and class names; name, augmentation and notes do not count.
+        kind: what a row is, in words; a window is an image of height 1.
+        front_end: what made the pictures of clips of sound, or None.
     """
 
     name: str
@@ -80,6 +84,8 @@ class Data:
     fingerprint: str
     _test_images: Array
     _test_labels: Array
+    kind: Kind = IMAGES
+    front_end: LogMel | None = None
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -100,7 +106,7 @@ class Data:
     def __repr__(self) -> str:
         channels, height, width = self.shape
         return (
-            f"Data({self.name}: {len(self.labels)} + {self.test_size} test images of "
+            f"Data({self.name}: {len(self.labels)} + {self.test_size} test {self.kind.items} of "
             f"{channels}x{height}x{width} {self.images.dtype}, {len(self.classes)} classes, "
             f"{self.fingerprint[:12]})"
         )
@@ -125,7 +131,7 @@ def open_test_set(data: Data) -> tuple[Array, Array]:
     Returns:
         Images ``(N, C, H, W)`` and labels ``(N,)`` or ``(N, H, W)``, read-only.
     """
-    _log.info("the test set of %s is opened (%d images)", data.name, data.test_size)
+    _log.info("the test set of %s is opened (%d %s)", data.name, data.test_size, data.kind.items)
     return data._test_images, data._test_labels
 
 
@@ -134,8 +140,9 @@ def load_data(spec: str | Data | Dataset[Any] | tuple[Dataset[Any], Dataset[Any]
 
     ``digits`` is scikit-learn's (1,797 images of 8 x 8, scaled to 0..255), ``fashion-mnist`` the files of
     the Debian package (see ``read_fashion_mnist``), ``fashion-mnist-pixels`` the same with a label for each
-    pixel (``read_fashion_mnist_pixels``), ``npz:PATH`` an archive (``read_npz``), ``folder:PATH`` pictures in
-    one sub-folder a class (``read_folder``). Where a source has no test set, a fixed 20 % of its rows become
+    pixel (``read_fashion_mnist_pixels``), ``npz:PATH`` an archive of images or windows (``read_npz``),
+    ``audio:PATH`` clips of sound (``read_audio``), ``folder:PATH`` pictures in one sub-folder a class
+    (``read_folder``). Where a source has no test set, a fixed 20 % of its rows become
     one: stratified by class, whole groups where there are groups, ``TEST_SEED`` as seed.
 
     Args:
@@ -168,7 +175,11 @@ def load_data(spec: str | Data | Dataset[Any] | tuple[Dataset[Any], Dataset[Any]
     if spec == "fashion-mnist-pixels":
         return _checked(read_fashion_mnist_pixels(), "flip")
     if kind == "npz" and rest:
-        return _checked(read_npz(Path(rest).expanduser()), DEFAULT_AUGMENTATION)
+        raw = read_npz(Path(rest).expanduser())
+        windows = kind_of(raw.images.shape) is WINDOWS
+        return _checked(raw, WINDOW_AUGMENTATION if windows else DEFAULT_AUGMENTATION)
+    if kind == "audio" and rest:
+        return _checked(read_audio(Path(rest).expanduser()), AUDIO_AUGMENTATION)
     if kind == "folder" and rest:
         return _checked(read_folder(Path(rest).expanduser()), DEFAULT_AUGMENTATION)
     raise DataError(f"data: expected one of {', '.join(SPECS)}, got {spec!r}")
@@ -317,7 +328,10 @@ def _split_groups(
     """Cut whole groups into folds and take the fold nearest to the fraction as the share."""
     distinct = len(np.unique(groups))
     if distinct < 2:
-        raise DataError(f"{where}: all rows are of one group, expected at least 2 groups to split by")
+        raise DataError(
+            f"{where}: all rows are of one group, expected at least 2 groups to split by; add rows "
+            "of others, or leave the groups out if the rows are independent"
+        )
     smaller = min(fraction, 1 - fraction)
     folds = min(distinct, max(2, round(1 / smaller)))
     cut = StratifiedGroupKFold(n_splits=folds, shuffle=True, random_state=seed % 2**32)
@@ -351,8 +365,9 @@ def _checked(raw: Raw, augmentation: str) -> Data:
         raise DataError(f"{raw.name}: there are no training rows")
     classes = raw.classes or tuple(str(label) for label in range(max(int(raw.labels.max()), 0) + 1))
     _check_classes(raw.name, classes)
+    kind = raw.kind or kind_of(raw.images.shape)
+    _check_rows(f"{raw.name}: train", raw.images, raw.labels, classes, kind)
     groups = None if raw.groups is None else _numbered(raw.groups, len(raw.labels), f"{raw.name}: groups")
-    _check_rows(f"{raw.name}: train", raw.images, raw.labels, classes)
     _check_present(f"{raw.name}: train", raw.labels, classes)
     images, labels = raw.images, raw.labels
     if raw.test_images is None or raw.test_labels is None:
@@ -368,7 +383,7 @@ def _checked(raw: Raw, augmentation: str) -> Data:
                 f"{raw.name}: training labels have the shape {labels.shape}, test labels "
                 f"{test_labels.shape}; expected labels of images in both, or of pixels"
             )
-        _check_rows(f"{raw.name}: test", test_images, test_labels, classes)
+        _check_rows(f"{raw.name}: test", test_images, test_labels, classes, kind)
         _check_disjoint(raw)
     if images.shape[1:] != test_images.shape[1:]:
         raise DataError(
@@ -393,6 +408,8 @@ def _checked(raw: Raw, augmentation: str) -> Data:
         fingerprint=_fingerprint(arrays, classes),
         _test_images=arrays[2],
         _test_labels=arrays[3],
+        kind=kind,
+        front_end=raw.front_end,
     )
 
 
@@ -403,11 +420,12 @@ def _check_classes(name: str, classes: tuple[str, ...]) -> None:
         raise DataError(f"{name}: expected distinct class names, got {classes}")
 
 
-def _check_rows(where: str, images: Array, labels: Array, classes: tuple[str, ...]) -> None:
+def _check_rows(where: str, images: Array, labels: Array, classes: tuple[str, ...], kind: Kind) -> None:
     """Check that images and labels belong together and that every value is one."""
     if len(images) != len(labels):
         raise DataError(
-            f"{where}: expected one label an image, got {len(images)} images and {len(labels)} labels"
+            f"{where}: expected one label {_one(kind.item)}, got {len(images)} {kind.items} and "
+            f"{len(labels)} labels"
         )
     if len(labels) == 0:
         raise DataError(f"{where}: there are no rows")
@@ -428,9 +446,13 @@ def _check_rows(where: str, images: Array, labels: Array, classes: tuple[str, ..
         bad = np.flatnonzero(~np.isfinite(images).all(axis=(1, 2, 3)))
         if len(bad):
             raise DataError(
-                f"{where}: {len(bad)} images have NaN or infinite pixels, the first in row {bad[0]}; "
-                "mend or remove these rows"
+                f"{where}: {len(bad)} {kind.items} have NaN or infinite {kind.value}s, the first in row "
+                f"{bad[0]}; mend or remove these rows"
             )
+
+
+def _one(noun: str) -> str:
+    return f"{'an' if noun[0] in 'aeiou' else 'a'} {noun}"
 
 
 def _check_present(where: str, labels: Array, classes: tuple[str, ...]) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import gzip
 import os
-import zipfile
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,6 +19,8 @@ import numpy.typing as npt
 import torch
 
 from netwright.errors import DataError
+from netwright.nn.audio import LogMel
+from netwright.nn.kind import Kind
 
 Array = npt.NDArray[Any]
 
@@ -41,9 +42,6 @@ FASHION_MNIST_CLASSES = (
 FASHION_MNIST_BACKGROUND = 16
 """Pixels of Fashion-MNIST below this, of 255, are background: 0, and the faint halo of the scaling."""
 
-MOST_CHANNELS = 4
-"""An axis of at most this many entries is taken for the channels when an archive does not say."""
-
 
 @dataclass(frozen=True, eq=False)
 class Raw:
@@ -59,6 +57,8 @@ class Raw:
         groups: ``(N,)``, what must not be torn apart by a split (a person, a recording); any dtype.
         test_groups: the same of the test rows.
         notes: what the reader decided and the user should know.
+        kind: what the rows are; None tells windows from images by their height.
+        front_end: what made pictures of sound, or None.
     """
 
     name: str
@@ -70,6 +70,8 @@ class Raw:
     groups: Array | None = None
     test_groups: Array | None = None
     notes: tuple[str, ...] = ()
+    kind: Kind | None = None
+    front_end: LogMel | None = None
 
 
 # ---------------------------------------------------------------------------------- Fashion-MNIST (IDX)
@@ -171,121 +173,7 @@ def read_idx(path: Path, shape: tuple[int, ...]) -> Array:
     return np.frombuffer(content, dtype=np.uint8, offset=len(header)).reshape(shape)
 
 
-# ------------------------------------------------------------------------------------------ npz archives
-
-
-def read_npz(path: Path) -> Raw:
-    """Read a numpy archive of images and labels.
-
-    Arrays: ``x`` and ``y``, or ``x_train``, ``y_train`` and optionally ``x_test``, ``y_test``. Optional:
-    ``group`` (or ``group_train``, ``group_test``), ``classes`` (names), ``layout`` (the word NHW, NHWC or
-    NCHW). ``channels_first`` says how the layout is found when the archive does not tell it, and
-    ``as_pixels`` which dtypes are taken. Labels of shape (N, H, W) are those of pixels.
-
-    Raises:
-        DataError: if the file is no such archive, an array is missing or has an impossible shape.
-    """
-    arrays = _open_npz(path)
-    listing = ", ".join(f"{name} {array.dtype}{array.shape}" for name, array in sorted(arrays.items()))
-    plain, parted = {"x", "y"} <= arrays.keys(), {"x_train", "y_train"} <= arrays.keys()
-    if plain == parted:
-        found = "got both" if plain else f"got {listing or 'no arrays'}"
-        raise DataError(f"npz:{path}: expected either x and y or x_train and y_train, {found}")
-    suffix = "" if plain else "_train"
-    used = {f"x{suffix}", f"y{suffix}", f"group{suffix}", "group", "classes", "layout"}
-    has_test = parted and bool({"x_test", "y_test"} & arrays.keys())
-    if has_test:
-        used |= {"x_test", "y_test", "group_test"}
-        if not {"x_test", "y_test"} <= arrays.keys():
-            raise DataError(f"npz:{path}: expected x_test and y_test together, got {listing}")
-        if (arrays["x_train"].dtype.kind == "f") != (arrays["x_test"].dtype.kind == "f"):
-            raise DataError(
-                f"npz:{path}: x_train is {arrays['x_train'].dtype}, but x_test is {arrays['x_test'].dtype}; "
-                "bring both to one scale and dtype"
-            )
-    layout = _word(arrays["layout"], f"npz:{path}: layout") if "layout" in arrays else None
-    classes = tuple(str(name) for name in arrays["classes"].ravel()) if "classes" in arrays else None
-
-    def images(name: str) -> Array:
-        where = f"npz:{path}: {name}"
-        return as_pixels(channels_first(arrays[name], where, layout), where)
-
-    named = [arrays[f"y{suffix}"]] + ([arrays["y_test"]] if has_test else [])
-    wheres = [f"npz:{path}: y{suffix}", f"npz:{path}: y_test"][: len(named)]
-    labels, classes = as_labels(named, wheres, classes)
-    unused = sorted(arrays.keys() - used)
-    return Raw(
-        name=f"npz:{path}",
-        images=images(f"x{suffix}"),
-        labels=labels[0],
-        test_images=images("x_test") if has_test else None,
-        test_labels=labels[1] if has_test else None,
-        classes=classes,
-        groups=arrays.get(f"group{suffix}", arrays.get("group")),
-        test_groups=arrays.get("group_test") if has_test else None,
-        notes=(f"arrays not used: {', '.join(unused)}",) if unused else (),
-    )
-
-
-def _open_npz(path: Path) -> dict[str, Array]:
-    if not path.is_file():
-        raise DataError(f"npz:{path}: the file does not exist")
-    try:
-        with path.open("rb") as file:
-            archive = np.load(file, allow_pickle=False)
-            if isinstance(archive, np.lib.npyio.NpzFile):
-                return {name: archive[name] for name in archive.files}
-    except (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error) as error:
-        raise DataError(f"npz:{path}: cannot read it as a numpy archive of plain arrays ({error})") from error
-    raise DataError(f"npz:{path}: expected an .npz archive of named arrays, got a single array")
-
-
-def _word(array: Array, where: str) -> str:
-    if array.size != 1 or array.dtype.kind not in "US":
-        raise DataError(f"{where}: expected one word (NHW, NHWC or NCHW), got {array.dtype}{array.shape}")
-    return str(array.reshape(-1)[0])
-
-
-# ------------------------------------------------------------------------------------- layout and dtypes
-
-
-def channels_first(images: Array, where: str, layout: str | None = None) -> Array:
-    """Put images into ``(N, C, H, W)``.
-
-    Without a layout: three axes are NHW; of four axes the last one is the channels if it has at most
-    4 entries and the second has more (NHWC), the second one in the mirrored case (NCHW). Anything else
-    is refused rather than guessed.
-
-    Args:
-        images: ``(N, H, W)``, ``(N, H, W, C)`` or ``(N, C, H, W)``.
-        where: what errors call it.
-        layout: ``NHW``, ``NHWC`` or ``NCHW``.
-
-    Raises:
-        DataError: if the layout is unknown, does not fit, or cannot be told from the shape.
-
-    >>> channels_first(np.zeros((10, 8, 8, 3)), "x").shape
-    (10, 3, 8, 8)
-    """
-    if layout not in (None, "NHW", "NHWC", "NCHW"):
-        raise DataError(f"{where}: expected layout NHW, NHWC or NCHW, got {layout!r}")
-    if images.ndim not in (3, 4) or 0 in images.shape:
-        raise DataError(
-            f"{where}: expected images of 3 or 4 axes (NHW, NHWC or NCHW), got shape {images.shape}"
-        )
-    if layout is None:
-        last, second = images.shape[-1] <= MOST_CHANNELS, images.shape[1] <= MOST_CHANNELS
-        if images.ndim == 4 and last == second:
-            raise DataError(
-                f"{where}: cannot tell where the channels of shape {images.shape} are; "
-                "add an array `layout` with the word NHWC or NCHW"
-            )
-        layout = "NHW" if images.ndim == 3 else "NHWC" if last else "NCHW"
-    if len(layout) != images.ndim:
-        raise DataError(f"{where}: layout {layout} has {len(layout)} axes, got shape {images.shape}")
-    if layout == "NHW":
-        return images[:, np.newaxis]
-    return np.moveaxis(images, 3, 1) if layout == "NHWC" else images
+# ---------------------------------------------------------------------------------------- dtypes and labels
 
 
 def as_pixels(images: Array, where: str) -> Array:

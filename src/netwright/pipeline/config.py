@@ -11,6 +11,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from netwright.errors import ConfigError
+from netwright.nn.kind import CLIPS, IMAGES, WINDOWS, Kind
 from netwright.nn.task import CLASSIFICATION, SEGMENTATION, find_task
 
 DEFAULT_TRIALS = 16
@@ -22,14 +23,17 @@ SEVERAL_STRATEGY = "nsga2"
 """The same with several objectives."""
 
 DEFAULT_SPACES = {CLASSIFICATION.name: "mobilenet-tiny", SEGMENTATION.name: "auto-deeplab-tiny"}
-"""Where it searches unless it is said, by task."""
+"""Where it searches images unless it is said, by task."""
+
+SIGNAL_SPACES = {WINDOWS.name: "conv1d-tiny", CLIPS.name: "spectrogram-tiny"}
+"""Where it searches other kinds of data unless it is said."""
 
 
 class SearchConfig(BaseModel):
     """Everything that ``search`` can be told; a YAML file has the same names.
 
     Attributes:
-        data: ``digits``, ``fashion-mnist``, ``fashion-mnist-pixels``, ``npz:PATH`` or ``folder:PATH``.
+        data: what ``netwright.nn.data.load_data`` takes, such as ``digits``, ``npz:PATH`` or ``audio:PATH``.
         out: run directory.
         task: what the data are for: ``classification`` of images, or ``segmentation``, which labels pixels.
         device: name of a device, whose SRAM and flash are limits.
@@ -44,7 +48,7 @@ class SearchConfig(BaseModel):
         max_head: limit on the planned activations of TensorFlow Lite Micro, such as ``16KB``.
         max_arena: limit on the tensor arena, in place of a part of the SRAM.
         max_file: limit on the model file, in place of a part of the flash.
-        space: name of a search space, or a file of one, see ``netwright.spaces``; chosen by the task.
+        space: name of a space or a file of one, see ``netwright.spaces``; chosen by task and kind of data.
         objectives: ``accuracy`` and perhaps some of macs, params, flash, sram, latency.
         strategy: name of a search strategy; chosen by the number of objectives.
         options: options of the strategy.
@@ -122,12 +126,23 @@ class SearchConfig(BaseModel):
 
     @property
     def space_name(self) -> str:
-        """Name or file of the space, chosen if none is given.
+        """Name or file of the space for images, chosen if none is given.
 
         Raises:
             ConfigError: if there is no such task.
         """
-        return self.space if self.space is not None else DEFAULT_SPACES[find_task(self.task).name]
+        return self.space_for(IMAGES)
+
+    def space_for(self, kind: Kind) -> str:
+        """Name or file of the space for a kind of data, chosen if none is given.
+
+        Raises:
+            ConfigError: if there is no such task.
+        """
+        if self.space is not None:
+            return self.space
+        by_task = DEFAULT_SPACES[find_task(self.task).name]
+        return SIGNAL_SPACES.get(kind.name, by_task) if self.task == CLASSIFICATION.name else by_task
 
     @property
     def strategy_name(self) -> str:

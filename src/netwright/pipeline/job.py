@@ -207,11 +207,12 @@ def search(
     The same call again continues where the last one stopped, and does nothing when the job is done.
 
     Args:
-        data: ``digits``, ``fashion-mnist``, ``fashion-mnist-pixels``, ``npz:PATH``, ``folder:PATH``, a torch
-            Dataset or a pair of them.
+        data: ``digits``, ``fashion-mnist``, ``fashion-mnist-pixels``, ``npz:PATH``, ``audio:PATH``,
+            ``folder:PATH``, a torch Dataset or a pair of them.
         out: run directory.
         space: name of a search space, a file that `netwright space design` wrote, or a space of your own; by
-            default ``mobilenet-tiny``, and ``auto-deeplab-tiny`` for labels of pixels.
+            default ``mobilenet-tiny``; ``auto-deeplab-tiny`` for labels of pixels, ``conv1d-tiny`` for
+            windows of sensors, ``spectrogram-tiny`` for audio.
         on_progress: called with what happens.
         **settings: see ``SearchConfig``.
 
@@ -310,9 +311,12 @@ def prepare_job(
             len(data.classes),
             data.notes,
             data.task,
+            data.kind,
         )
     )
-    compiled = load_space(config.space_name, data.shape, len(data.classes)) if space is None else space
+    compiled = (
+        load_space(config.space_for(data.kind), data.shape, len(data.classes)) if space is None else space
+    )
     if latency is not None:
         compiled = replace(compiled, latency=latency)
     _check_space(compiled, data)
@@ -372,8 +376,8 @@ def _check_settings(config: SearchConfig, space: ExpressionSpace | None) -> None
             "or a larger lag (the lag belongs to the study and changes its result)"
         )
     find_task(config.task)
-    if space is None:
-        resolve_space(config.space_name)
+    if space is None and config.space is not None:
+        resolve_space(config.space)
     pick_device(config.accelerator)
     if config.augmentation is not None:
         find_augmentation(config.augmentation)
@@ -398,8 +402,8 @@ def _check_space(space: ExpressionSpace, data: Data) -> None:
     channels, outputs = graph.input_shape[0], graph[graph.outputs[0]].shape
     if len(graph.input_shape) != 3 or channels != data.shape[0]:
         raise SpaceError(
-            f"space {space.name}: expected networks for images of {data.shape[0]} channels, as {data.name} "
-            f"has them, got the input {graph.input_shape}; change the input of the space"
+            f"space {space.name}: expected networks for {data.kind.items} of {data.shape[0]} channels, as "
+            f"{data.name} has them, got the input {graph.input_shape}; change the input of the space"
         )
     wanted = data.task.outputs(len(data.classes), data.label_shape)
     if outputs != wanted:

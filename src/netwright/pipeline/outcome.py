@@ -19,6 +19,7 @@ from netwright.files import write_whole
 from netwright.ir.cost import COSTS, Cost, cost
 from netwright.ir.graph import Graph
 from netwright.nn.intervals import wilson_interval
+from netwright.nn.kind import CLIPS, IMAGES, Kind
 from netwright.nn.task import CLASSIFICATION
 from netwright.pipeline.config import SearchConfig
 from netwright.pipeline.objectives import box_of, pareto_result
@@ -181,9 +182,7 @@ def _card(job: Job, found: History, finals: History, winner: Trial, held_out: He
             fingerprint=job.data.fingerprint,
             classes=job.data.classes,
             input_shape=(channels, height, width),
-            channel_order={1: "grey", 3: "RGB"}.get(
-                channels, f"{channels} channels in the order of the data"
-            ),
+            channel_order=_channel_order(job.data.kind, channels),
             mean=scale.mean,
             std=scale.std,
             pixel_range=(0, 255) if pixels.dtype.kind == "u" else (float(pixels.min()), float(pixels.max())),
@@ -192,6 +191,8 @@ def _card(job: Job, found: History, finals: History, winner: Trial, held_out: He
             test=job.data.test_size,
             notes=job.data.notes,
             label_shape=job.data.label_shape,
+            kind=job.data.kind,
+            front_end=None if job.data.front_end is None else job.data.front_end.to_dict(),
         ),
         costs=winner.costs,
         accuracy=Accuracy(
@@ -221,6 +222,15 @@ def _card(job: Job, found: History, finals: History, winner: Trial, held_out: He
             settings={"fidelity": job.fidelity, "epochs": job.recipe.epochs},
         ),
     )
+
+
+def _channel_order(kind: Kind, channels: int) -> str:
+    """What the channels are, in words."""
+    if kind is IMAGES and channels in (1, 3):
+        return "grey" if channels == 1 else "RGB"
+    if kind is CLIPS:
+        return "one: the logarithm of the power in each band"
+    return "one" if channels == 1 else f"{channels} channels in the order of the data"
 
 
 def _content(job: Job, found: History, finals: History, winner: Trial, held_out: HeldOut) -> ReportContent:
@@ -254,7 +264,7 @@ def _content(job: Job, found: History, finals: History, winner: Trial, held_out:
         test=ReportedAccuracy(
             held_out.evaluation.score,
             held_out.evaluation.interval,
-            f"95 % interval, {held_out.evaluation.count:,} images",
+            f"95 % interval, {held_out.evaluation.count:,} {job.data.kind.items}",
         ),
         seed=job.config.seed,
         search_seconds=busy_seconds([*found]),
@@ -268,6 +278,7 @@ def _content(job: Job, found: History, finals: History, winner: Trial, held_out:
         class_accuracy=held_out.evaluation.class_scores,
         confusion=held_out.evaluation.confusion,
         task=job.task,
+        kind=job.data.kind,
         further={name.replace("_", " "): share for name, share in _further(held_out).items()},
         front=_front(job, found),
         examples=tuple(Example(one.image, one.truth, one.prediction, one.score) for one in held_out.examples),
@@ -313,7 +324,11 @@ def _result(
                 **({} if job.fitting.likely is None else {"likely": list(job.fitting.likely)}),
             },
         },
-        "data": {"name": job.data.name, "fingerprint": job.data.fingerprint},
+        "data": {
+            "name": job.data.name,
+            "fingerprint": job.data.fingerprint,
+            "kind": job.data.kind.name,
+        },
         "search_seconds": round(busy_seconds([*found]), 3),
         "final_seconds": round(busy_seconds([*finals]), 3),
         "process_seconds": round(sum(trial.seconds for trial in (*found, *finals)), 3),
@@ -391,10 +406,11 @@ def _validation(job: Job, trial: Trial) -> float:
 
 def _reported_validation(job: Job, winner: Trial) -> ReportedAccuracy:
     """The validation score; its interval where the score and the number of images suffice for one."""
-    score, images = _validation(job, winner), len(job.rows.validation_indices)
+    score, rows = _validation(job, winner), len(job.rows.validation_indices)
+    counted = f"{rows:,} {job.data.kind.items}"
     if job.task == CLASSIFICATION:
-        return ReportedAccuracy(score, wilson_interval(score, images), f"95 % interval, {images:,} images")
-    return ReportedAccuracy(score, basis=f"{images:,} images")
+        return ReportedAccuracy(score, wilson_interval(score, rows), f"95 % interval, {counted}")
+    return ReportedAccuracy(score, basis=counted)
 
 
 def _further(held_out: HeldOut) -> dict[str, float]:
@@ -411,7 +427,8 @@ def _snippets(job: Job, shape: tuple[int, ...]) -> tuple[Snippet, ...]:
         Snippet(
             "Load it with netwright and torch",
             f'import netwright, torch\n\nnetwork = netwright.load("{export}")\n'
-            f"logits = network(torch.zeros(1, {size}))  # see {export}/card.md for the scaling of pixels",
+            f"logits = network(torch.zeros(1, {size}))  # see {export}/card.md for the scaling of "
+            f"{job.data.kind.value}s",
         ),
         Snippet(
             "Run it with ONNX Runtime, without netwright",

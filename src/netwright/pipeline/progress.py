@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from netwright.nn.kind import IMAGES, Kind
 from netwright.nn.task import CLASSIFICATION, Task
 from netwright.space import Count, Extremes
 from netwright.study import Event
@@ -17,13 +18,14 @@ class Loaded:
 
     Attributes:
         name: how they were asked for.
-        train: number of images that train.
-        validation: number of images that validate.
-        test: number of test images, which are not touched before the end.
-        shape: (C, H, W) of an image.
+        train: number of rows that train.
+        validation: number of rows that validate.
+        test: number of test rows, which are not touched before the end.
+        shape: (C, H, W) of a row.
         classes: number of classes.
         notes: what the reader decided.
         task: what the labels are for, which names the score.
+        kind: what a row is.
     """
 
     name: str
@@ -34,6 +36,7 @@ class Loaded:
     classes: int
     notes: tuple[str, ...]
     task: Task = CLASSIFICATION
+    kind: Kind = IMAGES
 
 
 @dataclass(frozen=True, slots=True)

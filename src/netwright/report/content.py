@@ -11,6 +11,7 @@ import numpy.typing as npt
 from netwright.devices import Verdict
 from netwright.ir.cost import COSTS, Cost
 from netwright.ir.graph import Graph
+from netwright.nn.kind import IMAGES, Kind
 from netwright.nn.task import CLASSIFICATION, Task
 from netwright.space.architecture import Architecture
 from netwright.space.program import Decision
@@ -139,6 +140,7 @@ class ReportContent:
         class_accuracy: the score of each class on the test set, NaN where it has none; or None.
         confusion: numbers of test items by true class (rows) and predicted class (columns), or None.
         task: what the network does with an image; names the objective and the score.
+        kind: what a row of the data is.
         further: other shares on the test set, by what they are.
         examples: images of the test set, from the best to the worst; only where pixels bear the labels.
         front: the Pareto front, where there were several objectives.
@@ -175,11 +177,17 @@ class ReportContent:
     class_accuracy: tuple[float, ...] | None = None
     confusion: tuple[tuple[int, ...], ...] | None = None
     task: Task = CLASSIFICATION
+    kind: Kind = IMAGES
     further: Mapping[str, float] = field(default_factory=dict)
     examples: tuple[Example, ...] = ()
     further_costs: Mapping[str, int] = field(default_factory=dict)
     front: Front | None = None
     fitting_likely: tuple[float, float] | None = None
+
+    @property
+    def item(self) -> str:
+        """What bears a label, in words."""
+        return self.kind.item if self.task == CLASSIFICATION else self.task.item
 
     @property
     def cost_names(self) -> tuple[str, ...]:

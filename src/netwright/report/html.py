@@ -90,6 +90,7 @@ def _view(content: ReportContent) -> dict[str, Any]:
         "memory": _memory(content),
         "confusion": _confusion(content),
         "task": content.task,
+        "item_noun": content.item,
         "examples": pictures.example_rows(content.examples, content.classes),
         "colours": pictures.colours(content.classes) if content.examples else [],
         "plotly": get_plotlyjs(),
@@ -197,12 +198,12 @@ def _memory(content: ReportContent) -> Plot:
 def _confusion(content: ReportContent) -> Plot | None:
     if content.confusion is None:
         return None
-    summary = f"Confusion matrix of {len(content.classes)} classes on the test {content.task.item}s."
+    summary = f"Confusion matrix of {len(content.classes)} classes on the test {content.item}s."
     figure = figures.confusion_matrix(
         content.classes, content.confusion, in_percent=content.task != CLASSIFICATION
     )
     style = "shaded by row" if content.task == CLASSIFICATION else "in % of the row"
-    return _plot("confusion", f"Confusion matrix on the test {content.task.item}s, {style}", summary, figure)
+    return _plot("confusion", f"Confusion matrix on the test {content.item}s, {style}", summary, figure)
 
 
 def _accuracy(accuracy: Accuracy) -> dict[str, str]:

@@ -69,7 +69,8 @@ class Layer:
     Attributes:
         place: where it is.
         channels: that leave it.
-        size: height of the map that leaves it; 1 for a vector.
+        size: longer side of the map that leaves it; 1 for a vector.
+        map: the size in words, with both sides where they differ.
         kernel: largest kernel in it, 0 if it has none.
         stride: largest stride in it.
     """
@@ -77,6 +78,7 @@ class Layer:
     place: str
     channels: int
     size: int
+    map: str
     kernel: int
     stride: int
 
@@ -138,11 +140,13 @@ def _layers(space: ExpressionSpace, graph: Graph) -> tuple[Layer, ...]:
         nodes = [graph.nodes[index] for index in indices]
         spatial = [node.op for node in nodes if isinstance(node.op, Conv | Pool)]
         shape = nodes[-1].shape
+        sides = shape[1:] if len(shape) == 3 else (1, 1)
         found.append(
             Layer(
                 place,
                 shape[0],
-                shape[1] if len(shape) == 3 else 1,
+                max(sides),
+                str(sides[0]) if sides[0] == sides[1] else "x".join(map(str, sides)),
                 max((max(op.kernel) for op in spatial), default=0),
                 max((max(op.stride) for op in spatial), default=1),
             )
@@ -361,6 +365,6 @@ def _draw_layers(canvas: _Canvas, layers: Sequence[Layer], top: float) -> None:
         canvas.text(columns["channels"] + wide + 5, y + 12, str(layer.channels))
         wide = reach * layer.size / largest
         canvas.box(columns["map"], y, wide, 15, axes.ORANGE)
-        canvas.text(columns["map"] + wide + 5, y + 12, str(layer.size))
+        canvas.text(columns["map"] + wide + 5, y + 12, layer.map)
         canvas.text(columns["kernel"], y + 12, f"{layer.kernel}" if layer.kernel else "-")
         canvas.text(columns["stride"], y + 12, f"{layer.stride}")

@@ -267,7 +267,7 @@ def class_rows(content: ReportContent) -> list[ClassRow]:
         rows.append(
             ClassRow(
                 name=name,
-                accuracy=labels.percent(share, 1) if known else f"no {content.task.item}s",
+                accuracy=labels.percent(share, 1) if known else f"no {content.item}s",
                 fill=100 * share if known else 0,
                 count=f"{sum(counts):,}" if counts else "",
                 mistaken=_mistaken(index, counts, content.classes),

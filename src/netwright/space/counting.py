@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -42,7 +42,7 @@ class Count:
 
     lower: int
     upper: int
-    likely: tuple[float, float] | None = None
+    likely: tuple[float, float] | None = field(default=None, repr=False)
 
     @property
     def exact(self) -> bool:

@@ -26,6 +26,7 @@ from netwright.spaces.nasnet import nasnet, nasnet_architecture
 from netwright.spaces.nats import nats_size
 from netwright.spaces.resnet import resnet
 from netwright.spaces.shufflenet import shufflenet, shufflenet_v1
+from netwright.spaces.signals import conv1d_tiny, spectrogram_tiny
 from netwright.spaces.tinyml import mcunet
 from netwright.spaces.topology import auto_deeplab, auto_deeplab_tiny
 
@@ -36,6 +37,7 @@ __all__ = [
     "accel_nasbench_architecture",
     "auto_deeplab",
     "auto_deeplab_tiny",
+    "conv1d_tiny",
     "darts",
     "darts_architecture",
     "fbnet",
@@ -60,5 +62,6 @@ __all__ = [
     "resolve_space",
     "shufflenet",
     "shufflenet_v1",
+    "spectrogram_tiny",
     "write_space",
 ]

@@ -34,7 +34,8 @@ from netwright.spaces.nats import nats_size
 from netwright.spaces.parameters import RESOLUTION, Setting, read_parameters
 from netwright.spaces.resnet import resnet
 from netwright.spaces.shufflenet import shufflenet, shufflenet_v1
-from netwright.spaces.tinyml import mcunet
+from netwright.spaces.signals import conv1d_tiny, spectrogram_tiny
+from netwright.spaces.tinyml import convnet_tiny, mcunet
 from netwright.spaces.topology import auto_deeplab, auto_deeplab_tiny
 
 IMAGENET: Shape = (3, 224, 224)
@@ -77,6 +78,21 @@ _ALL = (
         "mobilenet-tiny",
         mobilenet_tiny,
         "small MobileNets for images of 8x8 to 96x96: resolution, width, depth, kernel, expansion",
+    ),
+    SpaceEntry(
+        "conv1d-tiny",
+        conv1d_tiny,
+        "small 1-D networks for windows of sensors: width, depth, kind of layer, kernel, expansion",
+        (),
+        (6, 1, 128),
+        6,
+    ),
+    SpaceEntry(
+        "spectrogram-tiny",
+        spectrogram_tiny,
+        "small networks for rectangles such as spectrograms: width, depth, kind of layer, kernel, expansion",
+        (),
+        (1, 40, 49),
     ),
     SpaceEntry(
         "ofa-mobilenet-v3",
@@ -194,6 +210,14 @@ _ALL = (
         IMAGENET,
         1000,
         "Lin et al. 2020, arXiv:2007.10319",
+    ),
+    SpaceEntry(
+        "convnet-tiny",
+        convnet_tiny,
+        "ordinary convolutions, basic blocks and inverted residuals for small maps on a microcontroller",
+        (),
+        (1, 28, 28),
+        10,
     ),
     SpaceEntry(
         "nasnet",

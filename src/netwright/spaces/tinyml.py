@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import log2
 from typing import Any
 
 from netwright import blocks as B
@@ -56,3 +57,65 @@ def mcunet(
         input=(channels, resolution_axis(sizes), ...),
     )
     return compile_space(expression, "mcunet")
+
+
+CONVNET_STAGES = (
+    ("stage1", (8, 16, 24, 32), 1, (1, 2, 3)),
+    ("stage2", (16, 24, 32, 48, 64), 2, (1, 2, 3)),
+    ("stage3", (32, 48, 64, 96), 2, (1, 2, 3)),
+)
+"""Name, widths, stride and depths of each stage of ``convnet_tiny``."""
+
+
+def convnet_tiny(input_shape: Shape, classes: int) -> ExpressionSpace:
+    """Small networks of ordinary convolutions beside depthwise ones, for small maps on a microcontroller.
+
+    On maps of a few hundred pixels depthwise convolutions save little memory: an ordinary 3 x 3 convolution
+    makes more of the same arena. So each layer is an ordinary convolution, a basic block of two with a
+    shortcut [He et al. 2015, arXiv:1512.03385, Fig. 5 left], or an inverted residual [Sandler et al. 2018,
+    arXiv:1801.04381] with its kernel (3, 5) and expansion (2, 4). Decisions besides: width and stride of the
+    stem; width and depth of each of three stages. Activations are relu6, which int8 kernels compute within
+    the layer before; padding is that of TFLite, which needs no PAD.
+
+    Args:
+        input_shape: (channels, height, width) of the data; square.
+        classes: number of classes.
+
+    Raises:
+        SpaceError: if the images are not square or below 8 pixels.
+    """
+    _, size = square_images("convnet-tiny", input_shape)
+    halvings = max(0, round(log2(size / 28)))
+    strides = (2**halvings,) if size < 16 else (2**halvings, 2 ** (halvings + 1))
+    stages = [
+        repeat(
+            name,
+            place("op", _convnet_layer(choice(*widths, name=f"{name}.width"), stride)),
+            depth=choice(*depths),
+        )
+        for name, widths, stride, depths in CONVNET_STAGES
+    ]
+    stem = B.conv_bn_act(
+        out=choice(8, 16, 24, 32, name="stem.width"),
+        stride=choice(*strides, name="stem.stride") if len(strides) > 1 else strides[0],
+        activation="relu6",
+    )
+    expression = sequential(
+        place("stem", stem),
+        *stages,
+        place("classifier", B.classifier(classes=classes)),
+        input=tuple(input_shape),
+    )
+    return compile_space(expression, "convnet-tiny")
+
+
+def _convnet_layer(width: Any, stride: int) -> Any:
+    return choice(
+        {
+            "conv": B.conv_bn_act(out=width, stride=stride, activation="relu6"),
+            "basic": B.basic(out=width, stride=stride, activation="relu6"),
+            "inverted": B.inverted_residual(
+                out=width, stride=stride, kernel=choice(3, 5), expand=choice(2, 4)
+            ),
+        }
+    )

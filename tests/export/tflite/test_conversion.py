@@ -10,7 +10,7 @@ import torch
 from netwright.errors import ExportError
 from netwright.export import tflite
 from netwright.ir.graph import Graph, GraphBuilder
-from netwright.ir.ops import Concat, Conv, Pool, Zero
+from netwright.ir.ops import Activation, Concat, Conv, Pool, Zero
 from netwright.nn.lower import build
 from tests.export.networks import BLOCK
 from tests.export.tflite.conftest import Convert
@@ -103,6 +103,32 @@ def test_operators_come_in_the_order_of_the_schedule() -> None:
     assert widths(None) == [4, 5, 6, 11]
     assert widths(["input", "b", "a", "a2", "concat"]) == [6, 4, 5, 11]
     assert widths(["input", "a", "b", "a2", "concat"]) == [4, 6, 5, 11]
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("converted")
+def test_relu6_behind_a_concatenation_ends_at_6() -> None:
+    build_graph = GraphBuilder()
+    x = build_graph.input((3, 8, 8))
+    y = build_graph.apply("conv", Conv(4, (3, 3), bias=True), x)
+    y = build_graph.apply("concat", Concat(), x, y)
+    y = build_graph.apply("act", Activation("relu6"), y)
+    # One scale with what is not cut off, as the next unit of a ShuffleNet has it.
+    graph = build_graph.finish(build_graph.apply("again", Concat(), y, x))
+    network = build(graph, seed=0).eval()
+    batch = 5 * images(graph, 16)
+    file = tflite.convert(network, batch)
+    assert tflite.kinds(file) == ["CONV_2D", "CONCATENATION", "MUL", "CONCATENATION"]
+    facts = tflite.describe(file)
+    output = facts.tensors[facts.outputs[0]]
+    found = (
+        tflite.run_micro(file, batch).outputs.astype(np.float32) - output.zero_points[0]
+    ) * output.scales[0]
+    with torch.no_grad():
+        expected = network(batch).permute(0, 2, 3, 1).numpy()
+    assert expected.max() > 8
+    assert expected[..., :7].max() == 6
+    assert np.abs(found - expected).max() < 3 * output.scales[0]
 
 
 @pytest.mark.slow

@@ -65,14 +65,19 @@ def write(program: Program) -> bytes:
     model.buffers = [schema.BufferT()]
     graph = schema.SubGraphT()
     contents = _contents(program)
+    zeros: dict[int, int] = {}
     graph.tensors = []
     for index, tensor in enumerate(program.tensors):
         written = _tensor(tensor, program, index)
-        if tensor.constant:
+        if tensor.constant and tensor.zeros and tensor.bytes in zeros:
+            written.buffer = zeros[tensor.bytes]
+        elif tensor.constant:
             buffer = _Aligned()
             buffer.data = contents.get(index, bytes(tensor.bytes))
             written.buffer = len(model.buffers)
             model.buffers.append(buffer)
+            if tensor.zeros:
+                zeros[tensor.bytes] = written.buffer
         graph.tensors.append(written)
     graph.inputs = list(program.inputs)
     graph.outputs = list(program.outputs)
@@ -83,7 +88,7 @@ def write(program: Program) -> bytes:
     return bytes(builder.Output())
 
 
-class _Aligned(schema.BufferT):  # type: ignore[misc]
+class _Aligned(schema.BufferT):  # type: ignore[name-defined,misc]
     """A constant at a multiple of 16 bytes."""
 
     def Pack(self, builder: Any) -> Any:  # noqa: N802 - the generated code calls it so
@@ -144,7 +149,7 @@ def _contents(program: Program) -> dict[int, bytes]:
     contents: dict[int, bytes] = {}
     for operator in program.operators:
         source, target = (program.tensors[index].shape for index in (operator.inputs[0], operator.output))
-        if operator.kind == "MEAN":
+        if operator.kind in ("MEAN", "SUM"):
             contents[operator.inputs[1]] = _indices(1, 2)
         elif operator.kind == "RESHAPE":
             contents[operator.inputs[1]] = _indices(*target)
@@ -244,6 +249,7 @@ _OPTIONS: dict[str, Callable[[Program, Operator], Any]] = {
     "FULLY_CONNECTED": _connected,
     "CONCATENATION": _concatenation,
     "MEAN": _mean,
+    "SUM": _mean,
     "PAD": lambda program, operator: schema.PadOptionsT(),
     "RESIZE_BILINEAR": _resize,
 }

@@ -39,7 +39,7 @@ def layer(filters: int, *shape: int) -> list[FileTensor]:
 def programs() -> Iterator[tuple[str, Program]]:
     """Every kind of operator, in more than one size where its structures depend on that."""
     x = activation("x", MAP)
-    for kind in ("HARD_SWISH", "RELU", "RELU6", "LOGISTIC", "QUANTIZE"):
+    for kind in ("HARD_SWISH", "RELU", "LOGISTIC", "QUANTIZE"):
         yield kind, one(kind, [x], MAP)
     for kind in ("ADD", "MUL"):
         yield kind, one(kind, [x, x], MAP, read=2)
@@ -55,8 +55,9 @@ def programs() -> Iterator[tuple[str, Program]]:
     yield "SLICE", one("SLICE", [x, indices(4), indices(4)], (1, 8, 8, 3))
     yield "PAD", one("PAD", [x, indices(4, 2)], (1, 9, 9, 4))
     yield "RESIZE_BILINEAR", one("RESIZE_BILINEAR", [x, indices(2)], (1, 16, 16, 4))
-    yield "MEAN", one("MEAN", [x, indices(2)], (1, 1, 1, 4))
-    yield "MEAN-vector", one("MEAN", [x, indices(2)], (1, 4))
+    for kind in ("MEAN", "SUM"):
+        yield kind, one(kind, [x, indices(2)], (1, 1, 1, 4))
+        yield f"{kind}-vector", one(kind, [x, indices(2)], (1, 4))
     for kind in ("MAX_POOL_2D", "AVERAGE_POOL_2D"):
         yield kind, one(kind, [x], (1, 4, 4, 4), same=True, window=(2, 2), stride=(2, 2))
         yield f"{kind}-valid", one(kind, [x], (1, 4, 4, 4), window=(2, 2), stride=(2, 2), function="relu")

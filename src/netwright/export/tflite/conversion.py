@@ -106,6 +106,7 @@ def convert_here(
     examples = np.ascontiguousarray(array.transpose(0, 2, 3, 1) if array.ndim == 4 else array)
     model = flatbuffer.read(float_file(module, torch.from_numpy(examples[:1].copy())))
     padding.fold_pads(model)
+    rewriting.replace_relu6(model)
     rewriting.strip(model)
     rewriting.name_tensors(model)
     file = flatbuffer.write(model)

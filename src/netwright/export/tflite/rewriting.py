@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from netwright.errors import ExportError
 from netwright.export.tflite.flatbuffer import data_of, is_constant, operator_name, schema, type_name
 
@@ -12,6 +14,36 @@ def name_tensors(model: Any) -> None:
     """Give every tensor a name of its own, which the quantizer identifies it by."""
     for index, tensor in enumerate(model.subgraphs[0].tensors):
         tensor.name = f"t{index}".encode()
+
+
+def replace_relu6(model: Any) -> None:
+    """Make each RELU6 that could not be fused a multiplication by 1 with it, of which there is an int8 form.
+
+    Behind a concatenation, say. The quantizer knows RELU alone, which does not end at 6.
+
+    Args:
+        model: a float model, changed in place.
+    """
+    graph = model.subgraphs[0]
+    left = [operator for operator in graph.operators if operator_name(model, operator) == "RELU6"]
+    if not left:
+        return
+    one = schema.TensorT()
+    one.type, one.shape, one.buffer = schema.TensorType.FLOAT32, [], len(model.buffers)
+    values = schema.BufferT()
+    values.data = np.float32(1).tobytes()
+    code = schema.OperatorCodeT()
+    code.builtinCode = code.deprecatedBuiltinCode = schema.BuiltinOperator.MUL
+    code.version = 1
+    for operator in left:
+        operator.opcodeIndex = len(model.operatorCodes)
+        operator.inputs = [operator.inputs[0], len(graph.tensors)]
+        operator.builtinOptionsType = schema.BuiltinOptions.MulOptions
+        operator.builtinOptions = schema.MulOptionsT()
+        operator.builtinOptions.fusedActivationFunction = schema.ActivationFunctionType.RELU6
+    graph.tensors.append(one)
+    model.buffers.append(values)
+    model.operatorCodes.append(code)
 
 
 def check_order(model: Any) -> None:

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 from netwright.ir.graph import Graph
 from netwright.ir.tflm.flash import flash_bytes
-from netwright.ir.tflm.kernels import HOST64, INTERPRETER, MCU32, scratch_sizes
+from netwright.ir.tflm.kernels import HOST64, INTERPRETER, MCU32, REDUCTIONS, scratch_sizes
 from netwright.ir.tflm.lowering import lower
 from netwright.ir.tflm.order import reordered
 from netwright.ir.tflm.planner import Lifetime, lifetimes, live_sum, plan
@@ -129,7 +129,7 @@ def tflm_cost(graph: Graph, order: Sequence[str] | None = None) -> TflmCost:
     >>> x = build.input((3, 8, 8))
     >>> found = tflm_cost(build.finish(build.apply("conv", Conv(8, (3, 3)), x)))
     >>> found.head_bytes, found.tail_bytes_host64, found.flash_bytes
-    (704, 1056, 1152)
+    (704, 1056, 1104)
     """
     program = lower(graph if order is None else reordered(graph, order))
     _, buffers = _buffers(program)
@@ -147,7 +147,7 @@ def scratch_of(program: Program) -> list[tuple[int, ...]]:
     """For every operator the sizes of the buffers that its kernel asks for, in bytes."""
     tensors = program.tensors
     return [
-        scratch_sizes(op.kind, prod(tensors[op.output].shape)) if op.kind == "MEAN" else ()
+        scratch_sizes(op.kind, prod(tensors[op.output].shape)) if op.kind in REDUCTIONS else ()
         for op in program.operators
     ]
 

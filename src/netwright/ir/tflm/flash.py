@@ -10,6 +10,7 @@ from __future__ import annotations
 from functools import cache
 
 from netwright.ir.tflm.flatbuffer import Field, Part, Size, Table, Vector
+from netwright.ir.tflm.kernels import REDUCTIONS
 from netwright.ir.tflm.program import Operator, Program
 
 _CONVOLUTIONS = ("CONV_2D", "DEPTHWISE_CONV_2D")
@@ -22,6 +23,7 @@ _WITH_OPTIONS = frozenset(
         "CONCATENATION",
         "FULLY_CONNECTED",
         "MEAN",
+        "SUM",
         "MUL",
         "PAD",
         "RESIZE_BILINEAR",
@@ -30,6 +32,7 @@ _WITH_OPTIONS = frozenset(
 """Operators whose options the converter writes, even where all have their default value."""
 
 _DATA_ALIGNMENT = 16
+_ZERO_POINT = 8
 _SCALES_AT_ONCE = 4
 _BYTES_OF_SCALE = 12
 
@@ -43,7 +46,7 @@ def flash_bytes(program: Program) -> int:
     size.lay(_list(len(kinds)))
     _lay_graph(size, program, kinds)
     size.lay(_list(1))
-    constants = [tensor.bytes for tensor in program.tensors if tensor.constant]
+    constants = _constants(program)
     size.lay(_data(-1))
     for count in constants:
         rest = count % _DATA_ALIGNMENT
@@ -51,12 +54,24 @@ def flash_bytes(program: Program) -> int:
         size.used += count - rest
     size.lay(_list(len(constants) + 1))
     size.lay(_model())
-    return size.finish()
+    return size.finish(_DATA_ALIGNMENT if constants else _ZERO_POINT)
+
+
+def _constants(program: Program) -> list[int]:
+    """Bytes of every constant that is in the file; zeros of one length are in it once."""
+    zeros: set[int] = set()
+    found = []
+    for tensor in program.tensors:
+        if tensor.constant and not (tensor.zeros and tensor.bytes in zeros):
+            found.append(tensor.bytes)
+            if tensor.zeros:
+                zeros.add(tensor.bytes)
+    return found
 
 
 def _lay_graph(size: Size, program: Program, kinds: tuple[str, ...]) -> None:
     depthwise = {op.inputs[1] for op in program.operators if op.kind == "DEPTHWISE_CONV_2D"}
-    for index, (_, shape, _, constant, scales, _) in enumerate(program.tensors):
+    for index, (_, shape, _, constant, scales, *_) in enumerate(program.tensors):
         # Four scales take 48 bytes, which does not change how anything lies.
         rest = (scales - 1) % _SCALES_AT_ONCE + 1 if scales else 0
         size.lay(_tensor(len(shape), rest, constant, scales > 1 and index in depthwise))
@@ -135,7 +150,7 @@ def _options(program: Program, operator: Operator) -> tuple[Field, ...]:
         return ((0, 4),)
     if kind == "RESIZE_BILINEAR":
         return ((3, 1),)
-    if kind == "MEAN":
+    if kind in REDUCTIONS:
         return ((0, 1),) if len(program.tensors[operator.output].shape) == 4 else ()
     if kind == "FULLY_CONNECTED":
         flat = len(program.tensors[operator.inputs[0]].shape) == 2

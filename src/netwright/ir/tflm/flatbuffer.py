@@ -79,9 +79,9 @@ class Size:
                 self._layouts.add(layout)
                 self.used += 2 * (len(layout) + 1)
 
-    def finish(self) -> int:
-        """Close the file with its mark and the reference to the root; gives its bytes."""
-        self.used = _aligned(self.used, _LARGEST_ALIGNMENT, 8) + 8
+    def finish(self, alignment: int) -> int:
+        """Close a file of this largest alignment with its mark and root; gives its bytes."""
+        self.used = _aligned(self.used, alignment, 8) + 8
         return self.used
 
 

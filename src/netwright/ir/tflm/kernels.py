@@ -57,6 +57,9 @@ class Machine(NamedTuple):
     kernels: dict[str, Kernel]
 
 
+REDUCTIONS = frozenset({"MEAN", "SUM"})
+"""Operators that ask for scratch buffers."""
+
 ZERO_POINT = 8
 """The array of one zero point that an input or output has: its length and one int32."""
 
@@ -71,10 +74,10 @@ _SAME_EVERYWHERE: dict[str, Kernel] = {
     "PAD": Kernel(data=56),
     "QUANTIZE": Kernel(data=32),
     "RELU": Kernel(data=28),
-    "RELU6": Kernel(data=8),
     "RESHAPE": Kernel(settings=36),
     "RESIZE_BILINEAR": Kernel(settings=2, alignment=1),
     "SLICE": Kernel(),
+    "SUM": Kernel(settings=1, alignment=1, data=44, scratch=3),
     "TRANSPOSE": Kernel(),
 }
 """Kernels whose structures hold no pointer and nothing that depends on the build."""
@@ -149,5 +152,5 @@ def scratch_sizes(kind: str, channels: int) -> tuple[int, ...]:
         kind: the operator.
         channels: elements of its output.
     """
-    # MEAN sums up in int32, and keeps an index for each of at most four axes and the list of two axes.
-    return (4 * channels, 16, 8) if kind == "MEAN" else ()
+    # They sum up in int32, and keeps an index for each of at most four axes and the list of two axes.
+    return (4 * channels, 16, 8) if kind in REDUCTIONS else ()

@@ -4,7 +4,7 @@
 |---|---|
 | convolution, linear | CONV_2D, DEPTHWISE_CONV_2D for depthwise ones and those of one input channel, FULLY_CONNECTED |
 | batch norm | nothing behind a layer; else a 1x1 DEPTHWISE_CONV_2D |
-| relu, relu6 | nothing behind layer, sum, product or pool that nothing else reads; else RELU, RELU6 |
+| relu, relu6 | nothing behind layer, sum, product or pool that nothing else reads; else RELU, no rule for relu6 |
 | hardswish, sigmoid, silu | HARD_SWISH; LOGISTIC; LOGISTIC and MUL |
 | hardsigmoid | the layer before adds, MUL by 1/6; so squeeze-and-excite is MEAN, CONV_2D, CONV_2D, MUL, MUL |
 | padding | ``same``, or what equals it: nothing; else PAD |
@@ -92,7 +92,7 @@ def lower(graph: Graph) -> Program:
         if rule is None:
             raise GraphError(
                 f"{node.name}: {node.op.kind} has no rule for the memory of TensorFlow Lite Micro; expected "
-                f"one of {', '.join(sorted(op.kind for op in (*_RULES, Identity)))}"
+                f"one of {', '.join(sorted({op.kind for op in _RULES} | {Identity.kind}))}"
             )
         to.tensor_of[node.name] = rule(to, node, node.op)
     return to.finish()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from netwright.errors import GraphError
 from netwright.ir.graph import Node
 from netwright.ir.ops import Activation, Add, Conv, Linear, Multiply
+from netwright.ir.tflm.shapes import all_read_by
 from netwright.ir.tflm.writer import Writer
 
 
@@ -12,7 +14,12 @@ def function(to: Writer, node: Node, op: Activation) -> int:
     name, source = node.name, node.inputs[0]
     if op.function in ("relu", "relu6"):
         fused = to.fuse(source, op.function)
-        return fused if fused is not None else _unary(to, op.function.upper(), name, to.read(source))
+        if fused is None and op.function == "relu6":
+            raise GraphError(
+                f"{name}: relu6 has an int8 form only where a layer, sum, product or pool takes it up that "
+                "nothing else reads; use relu here"
+            )
+        return _unary(to, "RELU", name, to.read(source)) if fused is None else fused
     if op.function == "hardswish":
         return _unary(to, "HARD_SWISH", name, to.read(source))
     if op.function == "hardsigmoid":
@@ -39,8 +46,7 @@ def _hardsigmoid(to: Writer, node: Node) -> int:
     else:
         to.fuse(source, "relu6")
         y = layer
-    readers = to.readers[node.name]
-    if len(readers) == 1 and readers[0] is not None and isinstance(readers[0].op, Conv | Linear):
+    if all_read_by(to, node, Conv, Linear):
         return y
     return to.apply("MUL", node.name, (y, to.scalar(node.name, "1/6")), to.shape(y))
 

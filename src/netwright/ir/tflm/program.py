@@ -25,6 +25,7 @@ class FileTensor(NamedTuple):
         constant: whether its elements lie in the file; an activation lies in the arena.
         scales: number of its quantisation scales: 1, the number of output channels, or 0 for indices.
         itemsize: bytes of one element, 1 for int8, 4 for int32.
+        zeros: whether it is known to hold nothing but zeros: the bias of a layer that has none.
     """
 
     node: str
@@ -33,6 +34,7 @@ class FileTensor(NamedTuple):
     constant: bool
     scales: int
     itemsize: int
+    zeros: bool = False
 
 
 class Operator(NamedTuple):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import prod
+
 from netwright.errors import GraphError
 from netwright.ir.graph import Node
 from netwright.ir.ops import (
@@ -44,7 +46,7 @@ def conv(to: Writer, node: Node, op: Conv) -> int:
     depthwise = op.groups == channels
     shape: Shape = (1, *op.kernel, filters) if depthwise else (filters, *op.kernel, channels // op.groups)
     weights = to.weights(node.name, shape, filters)
-    bias = to.bias(node.name, filters)
+    bias = to.bias(node.name, filters, zeros=not op.bias and not _shifted(to, node))
     _, height, width = node.shape
     return to.apply(
         "DEPTHWISE_CONV_2D" if depthwise else "CONV_2D",
@@ -84,7 +86,7 @@ def linear(to: Writer, node: Node, op: Linear) -> int:
 
 
 def _shifted(to: Writer, node: Node) -> bool:
-    """Whether what follows a linear layer, and no one else reads, gives it a bias."""
+    """Whether what follows a layer, and reads it alone, gives it a bias."""
     readers = to.readers[node.name]
     if len(readers) != 1 or readers[0] is None:
         return False
@@ -132,7 +134,7 @@ def pool(to: Writer, node: Node, op: Pool) -> int:
 
 
 def global_pool(to: Writer, node: Node, op: GlobalPool) -> int:
-    """MEAN; a vector at once where all that follows flattens it or spreads it over a map."""
+    """MEAN, SUM or, of one pixel, nothing; a vector at once where all readers flatten or spread it."""
     if op.mode != "average":
         raise GraphError(
             f"{node.name}: a global maximum has no int8 form in the file; use an average, or a pool "
@@ -141,4 +143,9 @@ def global_pool(to: Writer, node: Node, op: GlobalPool) -> int:
     source = to.read(node.inputs[0])
     channels = node.shape[0]
     shape: Shape = (1, channels) if all_read_by(to, node, Flatten, Multiply) else (1, 1, 1, channels)
-    return to.apply("MEAN", node.name, (source, to.indices(node.name, 1, 2)), shape)
+    one_pixel = prod(to.shape(source)[1:3]) == 1
+    if shape == to.shape(source):
+        return source
+    # The converter takes the mean of one pixel for a sum.
+    kind = "SUM" if one_pixel else "MEAN"
+    return to.apply(kind, node.name, (source, to.indices(node.name, 1, 2)), shape)

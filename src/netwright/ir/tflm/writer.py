@@ -87,9 +87,9 @@ class Writer:
         """Add int8 weights with a scale for each output channel."""
         return self.add(constant(node, shape, 1, channels))
 
-    def bias(self, node: str, channels: int) -> int:
+    def bias(self, node: str, channels: int, zeros: bool = False) -> int:
         """Add an int32 bias."""
-        return self.add(constant(node, (channels,), 4, channels))
+        return self.add(FileTensor(node, (channels,), 4 * channels, True, channels, 4, zeros))
 
     def indices(self, node: str, *values: int, rows: int = 0) -> int:
         """A constant of int32 numbers; equal ones are in the file once."""
