@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,8 @@ from netwright.pipeline.deployment import job
 from netwright.pipeline.deployment.finished import load_again, read_run
 from netwright.space import unrank
 from tests.pipeline.deployable import SHARE, SPACE, clean_labels, need_edge, search_deployable, write_run
+from tests.pipeline.test_signals import SETTINGS as SIGNALS
+from tests.pipeline.test_signals import write_tones, write_windows
 
 FILES = ["deploy.json", "deploy.md", "main.cc", "model.c", "model.h", "model.tflite", "run.py"]
 SMALL = SPACE.to_graph(unrank(SPACE, 0))
@@ -176,6 +179,22 @@ def test_a_prediction_of_other_operators_is_an_error_and_nothing_is_written(
     with pytest.raises(ExportError, match=message):
         netwright.deploy(run, out=tmp_path / "files", calibration=8)
     assert not (tmp_path / "files").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("write", "kind"), [(write_windows, "windows"), (write_tones, "audio")])
+def test_signals_are_deployed_too(tmp_path: Path, write: Callable[[Path], str], kind: str) -> None:
+    need_edge()
+    run = tmp_path / "run"
+    netwright.search(write(tmp_path / "data.npz"), run, **SIGNALS)
+    done = netwright.deploy(run, calibration=50)
+    assert done.fits
+    assert set(done.facts["differences"].values()) == {0}
+    assert done.facts["agreement"] > 0.95
+    assert done.facts["input"]["kind"] == kind
+    text = (done.out / "deploy.md").read_text()
+    assert ("front end" in text) is (kind == "audio")
+    assert f"over 50 {'clips' if kind == 'audio' else kind}, drawn" in text
 
 
 @pytest.mark.slow

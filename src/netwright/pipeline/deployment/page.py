@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from netwright.devices import Budget, Verdict
+from netwright.nn.kind import IMAGES, find_kind
 
 _MEANINGS = {
     "head_bytes": "head: activations, planned by the interpreter",
@@ -106,19 +107,21 @@ def _accuracy(facts: Mapping[str, Any]) -> list[str]:
     ]
     lost = 100 * (shares["float"] - shares["int8_tflm"])
     return [
-        _table((f"{facts['test_images']:,} test images", "accuracy"), rows),
+        _table((f"{facts['test_images']:,} test {_rows(facts)}", "accuracy"), rows),
         f"int8 loses {lost:.2f} points against float. Both interpreters give {_percent(facts['agreement'])} "
-        f"of the images one label, TensorFlow Lite Micro and torch {_percent(facts['float_agreement'])}.",
+        f"of the {_rows(facts)} one label, TensorFlow Lite Micro and torch {_percent(facts['float_agreement'])}.",
     ]
 
 
 def _ends(facts: Mapping[str, Any]) -> list[str]:
     source, target = facts["input"], facts["output"]
     low, high = source["pixel_range"]
+    resized = f", {source['resize']}" if source["kind"] == IMAGES.name else ""
     rows = [
-        ("input", f"int8, {_by(source['shape'])}"),
-        ("pixels", f"{low:g} to {high:g}, {source['channel_order']}, {source['resize']}"),
-        ("normalisation", "value = (pixel - mean) / std, channel by channel"),
+        ("input", f"int8, {_by(source['shape'])}: batch, height, width, channels"),
+        ("kind of data", source["kind"]),
+        ("data before normalisation", f"{low:g} to {high:g}, {source['channel_order']}{resized}"),
+        ("normalisation", "value = (datum - mean) / std, channel by channel"),
         ("mean", _numbers(source["mean"])),
         ("std", _numbers(source["std"])),
         ("scale and zero point of the input", f"{source['scale']!r}, {source['zero_point']}"),
@@ -127,13 +130,20 @@ def _ends(facts: Mapping[str, Any]) -> list[str]:
         ("scale and zero point of the output", f"{target['scale']!r}, {target['zero_point']}"),
         ("label", "the place of the largest output"),
     ]
-    return [_table(("what", "value"), rows)]
+    parts = [_table(("what", "value"), rows)]
+    if source["front_end"] is not None:
+        settings = ", ".join(f"{name} {value}" for name, value in source["front_end"].items())
+        parts.append(
+            "The data are made from sound by the front end whose steps are in `card.md` of the search's "
+            f"export, with these settings: {settings}."
+        )
+    return parts
 
 
 def _calibration(facts: Mapping[str, Any]) -> str:
     found = facts["calibration"]
     return (
-        f"The ranges of int8 are the {found['method']} over {found['images']:,} images, drawn with seed "
+        f"The ranges of int8 are the {found['method']} over {found['images']:,} {_rows(facts)}, drawn with seed "
         f"{found['seed']} from the {found['of_training_images']:,} that the network was trained on; none "
         "validated or tests. `deploy.json` lists their rows."
     )
@@ -164,6 +174,11 @@ _FILES = """\
 - `model.c`, `model.h`: the same as a C array, with sizes, scales and zero points
 - `main.cc`: a minimal program for TensorFlow Lite Micro, which checks itself with one image
 - `deploy.json`: all figures of this page"""
+
+
+def _rows(facts: Mapping[str, Any]) -> str:
+    """What the data consist of, in words."""
+    return find_kind(facts["input"]["kind"]).items
 
 
 def _percent(share: float) -> str:

@@ -13,6 +13,7 @@ from netwright.export import tflite
 from netwright.ir.cost import cost
 from netwright.ir.graph import Graph
 from netwright.ir.tflm import INTERPRETER, TflmCost
+from netwright.nn.kind import IMAGES
 from netwright.pipeline.deployment.finished import FinishedRun
 
 if TYPE_CHECKING:
@@ -210,7 +211,9 @@ def _tensor(tensor: TensorFacts) -> dict[str, Any]:
 
 def _normalisation(run: FinishedRun) -> dict[str, Any]:
     names = ("channel_order", "mean", "std", "pixel_range", "resize")
-    return {name: run.facts[name] for name in names}
+    # Exports of earlier versions are of images, and say neither.
+    later = {"kind": run.facts.get("kind", IMAGES.name), "front_end": run.facts.get("front_end")}
+    return {name: run.facts[name] for name in names} | later
 
 
 def _npu(found: tflite.NpuEstimate) -> dict[str, Any]:
