@@ -289,6 +289,13 @@ def test_a_device_and_a_budget(tmp_path: Path) -> None:
         netwright.deploy(tmp_path, device="stm32f746", budget=netwright.budget_for(max_arena=1024))
 
 
+def test_a_file_where_the_folder_should_be(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run", SMALL)
+    (tmp_path / "files").write_text("mine")
+    with pytest.raises(ConfigError, match="expected a folder for the files, found a file"):
+        netwright.deploy(run, out=tmp_path / "files")
+
+
 def test_no_images_for_calibration(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="calibration: expected at least 1 image, got 0"):
         netwright.deploy(tmp_path, calibration=0)

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from netwright.devices import Budget, Device, budget_for
-from netwright.errors import ConfigError
+from netwright.errors import ConfigError, ExportError
 from netwright.export import staged, tflite
 from netwright.export.tflite.extra import require
 from netwright.files import write_whole
@@ -93,10 +93,9 @@ def deploy(
     tell = on_step or _ignore
     _check(calibration, device, budget)
     found = read_run(Path(run))
+    target = _folder(found, out)
     graph = prune_dead(found.network.graph)
-    limits = _limits(found, device, budget)
-    # A limit that nothing can be held against is said before anything takes time.
-    limits.check({**counted_costs(found, graph), **dict.fromkeys(RUNTIME, 0)})
+    limits = _limits(found, graph, device, budget)
     _require(npu)
     ordered = reordered(graph, best_order(graph))
     predicted = tflm_cost(ordered)
@@ -108,16 +107,9 @@ def deploy(
     file = tflite.convert(network, _prepared(found, loaded.images[chosen]))
     reconcile(predicted.program, tflite.kinds(file))
     measured = _measure(found, loaded, network, file, npu, tell)
-    facts = summarise(
-        found,
-        ordered,
-        predicted,
-        tflm_cost(graph).head_bytes,
-        measured,
-        limits,
-        Calibration(tuple(map(int, chosen)), len(rows.train_indices)),
-    )
-    target = found.folder / FOLDER if out is None else Path(out)
+    calibrated = Calibration(tuple(map(int, chosen)), len(rows.train_indices))
+    as_defined = tflm_cost(graph).head_bytes
+    facts = summarise(found, ordered, predicted, as_defined, measured, limits, calibrated)
     _write(target, file, facts, measured, found, loaded, chosen)
     return Deployment(target, facts)
 
@@ -161,10 +153,22 @@ def _require(npu: tflite.NpuTarget | None) -> None:
         require("ethos-u-vela", "ethosu")
 
 
-def _limits(run: FinishedRun, device: Device | str | None, budget: Budget | None) -> Budget:
+def _folder(run: FinishedRun, out: str | Path | None) -> Path:
+    target = run.folder / FOLDER if out is None else Path(out).expanduser()
+    if target.exists() and not target.is_dir():
+        raise ConfigError(
+            f"deploy: {target}: expected a folder for the files, found a file; give another one"
+        )
+    return target
+
+
+def _limits(run: FinishedRun, graph: Graph, device: Device | str | None, budget: Budget | None) -> Budget:
+    """The budget; a limit that nothing can be held against is said before anything takes time."""
+    limits = run.budget if budget is None else budget
     if device is not None:
-        return budget_for(device)
-    return run.budget if budget is None else budget
+        limits = budget_for(device)
+    limits.check({**counted_costs(run, graph), **dict.fromkeys(RUNTIME, 0)})
+    return limits
 
 
 def _rebuilt(network: Network, graph: Graph) -> Network:
@@ -211,10 +215,14 @@ def _write(
     chosen: npt.NDArray[np.int64],
 ) -> None:
     """Write all files; ``deploy.json`` comes last, and an old one goes first."""
-    (target / FACTS).unlink(missing_ok=True)
+    text = json.dumps(facts, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
     example = _prepared(run, data.images[chosen[:1]]).numpy()[0]
-    with staged(target) as draft:
-        tflite.write_tflite(file, draft)
-        tflite.write_c_sources(file, draft, arena_bytes=measured.smallest_arena_bytes, example=example)
-        (draft / PAGE).write_text(page(facts), encoding="utf-8")
-    write_whole(target / FACTS, json.dumps(facts, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+    try:
+        (target / FACTS).unlink(missing_ok=True)
+        with staged(target) as draft:
+            tflite.write_tflite(file, draft)
+            tflite.write_c_sources(file, draft, arena_bytes=measured.smallest_arena_bytes, example=example)
+            (draft / PAGE).write_text(page(facts), encoding="utf-8")
+        write_whole(target / FACTS, text)
+    except OSError as error:
+        raise ExportError(f"{target}: the files cannot be written ({error}); give another folder") from error

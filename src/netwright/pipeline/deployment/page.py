@@ -109,7 +109,8 @@ def _accuracy(facts: Mapping[str, Any]) -> list[str]:
     return [
         _table((f"{facts['test_images']:,} test {_rows(facts)}", "accuracy"), rows),
         f"int8 loses {lost:.2f} points against float. Both interpreters give {_percent(facts['agreement'])} "
-        f"of the {_rows(facts)} one label, TensorFlow Lite Micro and torch {_percent(facts['float_agreement'])}.",
+        f"of the {_rows(facts)} one label, TensorFlow Lite Micro and torch "
+        f"{_percent(facts['float_agreement'])}.",
     ]
 
 
@@ -143,9 +144,9 @@ def _ends(facts: Mapping[str, Any]) -> list[str]:
 def _calibration(facts: Mapping[str, Any]) -> str:
     found = facts["calibration"]
     return (
-        f"The ranges of int8 are the {found['method']} over {found['images']:,} {_rows(facts)}, drawn with seed "
-        f"{found['seed']} from the {found['of_training_images']:,} that the network was trained on; none "
-        "validated or tests. `deploy.json` lists their rows."
+        f"The ranges of int8 are the {found['method']} over {found['images']:,} {_rows(facts)}, drawn with "
+        f"seed {found['seed']} from the {found['of_training_images']:,} that the network was trained on; "
+        "none validated or tests. `deploy.json` lists their rows."
     )
 
 
