@@ -86,7 +86,7 @@ browser: $(STAMP_DEV)
 	$(PYTEST) -m browser $(PYTEST_ARGS)
 
 doctest: $(STAMP_DEV)
-	$(PYTEST) --doctest-modules --doctest-glob='*.md' src docs/spaces.md $(PYTEST_ARGS)
+	$(PYTEST) --doctest-modules --doctest-ignore-import-errors --doctest-glob='*.md' src docs/spaces.md $(PYTEST_ARGS)
 
 lint: $(STAMP_DEV)
 	$(VENV)/bin/ruff check .

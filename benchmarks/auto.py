@@ -7,8 +7,9 @@ fit a model with fewer. Every strategy is compared with ``auto`` on the same see
 test after 25, 50, 100 and 300 evaluations, and Holm's correction is for all of these at once. Writes
 ``results/auto.json`` and exits with 1 if a strategy is significantly better, or ``auto`` misses a bar.
 Stopped, the same command continues. Optuna's Gaussian process takes a part of a second for a proposal: it
-gets fewer evaluations (``--slow-evaluations``). ``--groups slow`` measures that group alone: the rows of the
-other groups are taken from ``results/auto.json``, and Holm's correction is still for all at once.
+gets fewer evaluations (``--slow-evaluations``). ``--groups slow --datasets cifar10`` measures that group on
+that data set alone: all other rows are taken from ``results/auto.json``, and Holm's correction is still for
+all at once.
 """
 
 from __future__ import annotations
@@ -53,27 +54,37 @@ def main() -> int:
     parser.add_argument("--slow-evaluations", type=int, default=100)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--groups", default="cheap,models,slow", help="the groups to measure, by comma")
+    parser.add_argument("--datasets", default=",".join(DATASETS), help="the data sets to measure, by comma")
     arguments = parser.parse_args()
     groups = {
         "cheap": (CHEAP, arguments.seeds, 300),
         "models": (MODELS, arguments.model_seeds, 300),
         "slow": (SLOW, arguments.slow_seeds, arguments.slow_evaluations),
     }
-    wanted = arguments.groups.split(",")
-    if unknown := sorted(set(wanted) - set(groups)):
-        parser.error(f"--groups: expected some of {', '.join(groups)}, got {', '.join(unknown)}")
+    wanted = {"groups": arguments.groups.split(","), "datasets": arguments.datasets.split(",")}
+    for option, known in (("groups", tuple(groups)), ("datasets", DATASETS)):
+        if unknown := sorted(set(wanted[option]) - set(known)):
+            parser.error(f"--{option}: expected some of {', '.join(known)}, got {', '.join(unknown)}")
     path = Path(__file__).parent / "results" / "auto.json"
     rows: list[dict[str, Any]] = []
     comparisons: list[dict[str, Any]] = []
     for group, (strategies, seeds, evaluations) in groups.items():
-        if group not in wanted:
-            before = json.loads(path.read_text(encoding="utf-8"))
-            mine = ("auto", *strategies) if strategies is CHEAP else strategies
-            rows += [row for row in before["rows"] if row["strategy"] in mine]
-            comparisons += [one for one in before["comparisons"] if one["strategy"] in strategies]
-            continue
         for dataset in DATASETS:
-            if seeds:
+            if group not in wanted["groups"] or dataset not in wanted["datasets"]:
+                before = json.loads(path.read_text(encoding="utf-8"))
+                mine = _names(strategies)
+                rows += [
+                    row
+                    for row in before["rows"]
+                    if row["dataset"] == dataset
+                    and (row["strategy"] in mine or (row["strategy"] == "auto" and strategies is CHEAP))
+                ]
+                comparisons += [
+                    one
+                    for one in before["comparisons"]
+                    if one["dataset"] == dataset and one["strategy"] in mine
+                ]
+            elif seeds:
                 # Another length is another comparison, and so another folder.
                 found = benchmark(
                     "nasbench201",
@@ -94,6 +105,11 @@ def main() -> int:
     result = {"machine": machine("numpy", "optuna"), "rows": rows, "comparisons": comparisons}
     path.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
     return show(rows, comparisons)
+
+
+def _names(strategies: tuple[str, ...]) -> set[str]:
+    """As results have them: with a space behind the commas of an option."""
+    return {name.replace(",", ", ") for name in strategies}
 
 
 def show(rows: list[dict[str, Any]], comparisons: list[dict[str, Any]]) -> int:

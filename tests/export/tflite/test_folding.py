@@ -4,10 +4,11 @@ import pytest
 import torch
 
 from netwright.errors import ExportError
-from netwright.export.tflite.folding import fold, reordered
+from netwright.export.tflite.folding import fold
 from netwright.export.tflite.module import Deployed
 from netwright.ir.graph import Graph, GraphBuilder
 from netwright.ir.ops import Activation, Add, BatchNorm, Concat, Conv, Identity, Linear
+from netwright.ir.tflm import reordered
 from netwright.nn.lower import build
 from tests.export.networks import classifier, pixel_labeller
 from tests.export.tflite.small import GRAPHS, images, random_weights
@@ -103,16 +104,3 @@ def test_an_order_of_steps_takes_what_is_fused_with_them() -> None:
     batch = images(graph, 2)
     same = build(_two_branches(), seed=0).eval()
     assert torch.equal(network(batch), same(batch))
-
-
-@pytest.mark.parametrize(
-    ("order", "message"),
-    [
-        (["concat", "a.conv", "b.conv"], "concat would run before a.bn"),
-        (["a.conv", "nowhere"], "nowhere"),
-        (["a.conv", "a.conv"], "each once"),
-    ],
-)
-def test_an_order_that_cannot_run_is_an_error(order: list[str], message: str) -> None:
-    with pytest.raises(ExportError, match=message):
-        reordered(_two_branches(), order)

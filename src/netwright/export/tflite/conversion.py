@@ -47,7 +47,8 @@ def convert(
         network: trained, or the folder of its bundle; stays as it is.
         images: for calibration, as the network reads them: (N, C, H, W) or (N, F), from the training data.
             The extremes over all of them become the ranges of int8.
-        order: names of nodes in order of execution, see ``folding.reordered``; None for that of definition.
+        order: names of nodes in order of execution, see ``netwright.ir.tflm.reordered``; None for that of
+            definition.
         timeout: seconds after which the process is ended.
 
     Raises:

@@ -13,6 +13,7 @@ from netwright.errors import ExportError
 from netwright.ir.graph import Graph, GraphBuilder, Node
 from netwright.ir.graph import Tensor as Handle
 from netwright.ir.ops import BatchNorm, Conv, Identity, Linear
+from netwright.ir.tflm import reordered
 from netwright.nn.lower import Network
 
 
@@ -29,37 +30,6 @@ class Folded:
     weights: Mapping[str, Tensor]
 
 
-def reordered(graph: Graph, order: Sequence[str]) -> Graph:
-    """The same graph with its nodes in another order of execution.
-
-    Args:
-        graph: the network.
-        order: names of nodes. A node that is not named follows the node that it reads first, so the names
-            of the steps of ``netwright.ir.memory.fuse`` are enough.
-
-    Raises:
-        ExportError: if a name is unknown or doubled, or a node would run before one that it reads.
-    """
-    places = {node.name: node for node in graph.nodes}
-    wrong = [name for name in order if name not in places]
-    if wrong or len(set(order)) != len(order):
-        raise ExportError(f"order: expected names of nodes, each once, got {wrong or list(order)}")
-    rank = {name: index for index, name in enumerate(order)}
-    rank.setdefault(graph.nodes[0].name, -1)
-    at: dict[str, int] = {}
-    for node in graph.nodes:
-        at[node.name] = rank[node.name] if node.name in rank else max(at[name] for name in node.inputs)
-    nodes = sorted(graph.nodes, key=lambda node: at[node.name])
-    builder = GraphBuilder()
-    handles: dict[str, Handle] = {}
-    for node in nodes:
-        missing = [name for name in node.inputs if name not in handles]
-        if missing:
-            raise ExportError(f"order: {node.name} would run before {missing[0]}, whose output it reads")
-        handles[node.name] = builder.apply(node.name, node.op, *(handles[name] for name in node.inputs))
-    return builder.finish(*(handles[name] for name in graph.outputs))
-
-
 def fold(network: Network, order: Sequence[str] | None = None) -> Folded:
     """Fold every batch norm into the convolution or linear layer whose only reader it is.
 
@@ -68,7 +38,7 @@ def fold(network: Network, order: Sequence[str] | None = None) -> Folded:
 
     Args:
         network: any network of ``netwright.nn.build``; stays as it is.
-        order: see ``reordered``; None keeps the order of definition.
+        order: see ``netwright.ir.tflm.reordered``; None keeps the order of definition.
 
     Raises:
         ExportError: if a batch norm on a vector has no linear layer before it, or the order is not valid.
