@@ -53,7 +53,8 @@ def test_text_and_plot(tmp_path: Path, netwright: Netwright) -> None:
     [
         (
             ["speed"],
-            "--metric: expected one of macs, params, weight_bytes, peak_activation_bytes, got 'speed'",
+            "--metric: expected one of macs, params, weight_bytes, peak_activation_bytes, head_bytes, "
+            "arena_bytes, flash_bytes, got 'speed'",
         ),
         (["macs", "--plot", "x.png"], "--plot: expected a path that ends in .html or .svg, got 'x.png'"),
         (["macs", "--plot", "no/such/folder.svg"], "no/such/folder.svg: cannot be written"),

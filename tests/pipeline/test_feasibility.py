@@ -1,17 +1,33 @@
 from __future__ import annotations
 
+import re
+from dataclasses import replace
+
 from netwright import blocks as B
 from netwright.devices import Budget, Limit, budget_for
 from netwright.pipeline.feasibility import why_nothing_fits
-from netwright.space import choice, compile_space, costs_of, count, iterate, place, sequential
+from netwright.space import (
+    ExpressionSpace,
+    choice,
+    compile_space,
+    costs_of,
+    count,
+    iterate,
+    place,
+    sequential,
+)
+from netwright.space.deployed import runtime_costs_of
 from tests.pipeline.small import SPACE
 
 EVERYTHING = [costs_of(SPACE, architecture) for architecture in iterate(SPACE)]
 
 
-def said(budget: Budget) -> str:
-    assert count(SPACE, budget).upper == 0
-    return why_nothing_fits(SPACE, budget)
+STANDARD = replace(SPACE, memory_model="standard")
+
+
+def said(budget: Budget, space: ExpressionSpace = SPACE) -> str:
+    assert count(space, budget).lower == 0
+    return why_nothing_fits(space, budget)
 
 
 def test_a_limit_by_hand() -> None:
@@ -23,15 +39,26 @@ def test_a_limit_by_hand() -> None:
 
 
 def test_a_memory_says_what_is_kept_of_it() -> None:
-    assert min(costs["peak_activation_bytes"] for costs in EVERYTHING) == 256
-    assert said(budget_for(max_sram="500B", sram_margin=0.5)) == (
-        "nothing fits: the smallest of the 80 networks of small needs 256 B of activations, "
-        "the budget is 250 B (max_sram: SRAM 500 B - 250 B kept for the runtime)"
+    least = min(runtime_costs_of(STANDARD, one)["arena_bytes"] for one in iterate(STANDARD))
+    text = said(budget_for(max_sram="2KB", sram_margin=0.5), STANDARD)
+    found = re.fullmatch(
+        r"nothing fits: each of the 80 networks of small needs at least ([\d.]+) KB of tensor arena, "
+        r"the budget is 1 KB \(max_sram: SRAM 2 KB - 1 KB kept for the program\)",
+        text,
     )
+    assert found is not None, text
+    assert 0.8 * least < 1024 * float(found[1]) <= least + 10
+
+
+def test_what_was_not_found_says_how_near_it_comes() -> None:
+    least = min(runtime_costs_of(STANDARD, one)["arena_bytes"] for one in iterate(STANDARD))
+    text = said(budget_for(max_arena=least - 1), STANDARD)
+    assert text.startswith("nothing that fits was found among the 80 networks of small")
+    assert text.endswith("(max_arena)")
 
 
 def test_every_limit_that_is_too_low_alone() -> None:
-    assert said(budget_for(max_macs=1000, max_params=300, max_flash="1MB")) == (
+    assert said(budget_for(max_macs=1000, max_params=300)) == (
         "nothing fits: the smallest of the 80 networks of small needs "
         "3.34k MACs, the budget is 1k (max_macs); and 350 parameters, the budget is 300 (max_params)"
     )

@@ -269,7 +269,8 @@ class TestTheSameJob:
         budgets: list[dict[str, Any]] = [
             {"max_sram": spelled, "sram_margin": 0} for spelled in ("64KB", "64 KiB", 65536, "65536")
         ]
-        first, *others = [prepared(**budget).identity() for budget in budgets]
+        planned = replace(SPACE, memory_model="standard")
+        first, *others = [prepared(planned, **budget).identity() for budget in budgets]
         assert others == [first] * 3
 
     def test_data_wherever_they_lie(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -303,7 +303,7 @@ class TestOtherWorkersOtherData:
         assert {key: value for key, value in twin.result.items() if key not in timed} == {
             key: value for key, value in job.result.items() if key not in timed
         }
-        assert twin.result["data"] == {"name": "dataset", "fingerprint": job.result["data"]["fingerprint"]}
+        assert twin.result["data"] == {**job.result["data"], "name": "dataset"}
         assert twin.result["command"].startswith("netwright.search(<dataset>, ")
 
     def test_more_trials_go_on(self, job: Job, twin: Job) -> None:

@@ -103,8 +103,8 @@ def test_every_figure_has_its_data_and_a_description(page: _Page) -> None:
     assert [canvas["id"] for canvas in canvases] == [
         "plot-over-macs",
         "plot-over-params",
-        "plot-over-weight_bytes",
-        "plot-over-peak_activation_bytes",
+        "plot-over-arena_bytes",
+        "plot-over-flash_bytes",
         "plot-progress",
         "plot-curves",
         "plot-memory",
@@ -129,7 +129,7 @@ def test_the_verdict_comes_first(page: _Page) -> None:
     assert text.index("92.31 %") < text.index("fits nrf52840") < text.index("Accuracy over cost One dot")
     assert "test accuracy 91.77 to 92.82 % : 95 % interval, 10,000 images" in text
     assert "fits: 50.2 % of the limit, 5.98M to spare" in text
-    assert "SRAM 256 KB - 82 KB kept for the runtime = 174 KB for activations (nrf52840)" in text
+    assert "SRAM 256 KB - 16 KB kept for the program = 240 KB for the tensor arena (nrf52840)" in text
     assert "269,105,556,096 architectures; between 259,985,159,567 and 259,985,565,051 of them fit" in text
 
 

@@ -10,6 +10,7 @@ from netwright.devices import budget_for
 from netwright.errors import SpaceError
 from netwright.ir.cost import COSTS, cost
 from netwright.ir.ops import BatchNorm, Conv, Linear
+from netwright.ir.runtime import runtime_costs
 from netwright.seeding import rng_for
 from netwright.space import costs_of, count, extremes, fitting, rank, sample, size, smallest, unrank
 from netwright.spaces import mobilenet_tiny
@@ -120,7 +121,8 @@ def test_under_a_device(device: str) -> None:
     drawn = [table.sample(rng_for(k)) for k in range(20)]
     assert len(set(drawn)) == 20
     for architecture in drawn:
-        assert budget.check(cost(space.to_graph(architecture)).totals()).fits
+        graph = space.to_graph(architecture)
+        assert budget.check(cost(graph).totals() | runtime_costs(graph)).fits
 
 
 def test_id_depends_on_data_alone() -> None:

@@ -11,6 +11,7 @@ from netwright.devices import budget_for
 from netwright.errors import SpaceError
 from netwright.ir.cost import COSTS, cost
 from netwright.ir.ops import Activation, BatchNorm, Conv
+from netwright.ir.runtime import runtime_costs
 from netwright.seeding import rng_for
 from netwright.space import (
     ExpressionSpace,
@@ -147,7 +148,8 @@ def test_under_a_budget() -> None:
     assert 0 < number.lower <= number.upper < size(space)
     table = fitting(space, budget)
     for draw in range(10):
-        assert budget.check(cost(space.to_graph(table.sample(rng_for(draw)))).totals()).fits
+        graph = space.to_graph(table.sample(rng_for(draw)))
+        assert budget.check(cost(graph).totals() | runtime_costs(graph)).fits
 
 
 @pytest.mark.parametrize(

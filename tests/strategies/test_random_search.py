@@ -13,7 +13,7 @@ from netwright.devices import budget_for
 from netwright.errors import BudgetError, SpaceError
 from netwright.ir.graph import Graph
 from netwright.seeding import rng_for
-from netwright.space import Architecture, Decision, ExpressionSpace, costs_of
+from netwright.space import Architecture, Decision, ExpressionSpace, every_cost_of
 from netwright.spaces.mobilenet import mobilenet_tiny
 from netwright.strategies.enumeration import Enumeration
 from netwright.strategies.random_search import RandomSearch
@@ -214,7 +214,7 @@ def test_a_large_space_under_a_device_and_limits_by_hand(seed: int) -> None:
     assert len(set(proposed)) == 15
     for architecture in proposed:
         assert architecture is not None
-        assert TINY_BUDGET.check(costs_of(TINY, architecture)).fits
+        assert TINY_BUDGET.check(every_cost_of(TINY, architecture)).fits
 
 
 TINY = mobilenet_tiny((1, 16, 16), 10)

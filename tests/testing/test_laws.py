@@ -116,14 +116,15 @@ def tampered(change: Callable[[Diagram], Diagram]) -> ExpressionSpace:
 
 def dearer(diagram: Diagram) -> Diagram:
     """Counts a parameter that is not there."""
-    return replace(diagram, base_sums=(0, 1, 0))
+    first, _, *others = diagram.base_sums
+    return replace(diagram, base_sums=(first, 1, *others))
 
 
 def flat(diagram: Diagram) -> Diagram:
     """Every option of the last decision costs nothing."""
     last = diagram.nodes[1].decision
     nodes = tuple(
-        replace(node, edges=tuple(edge._replace(sums=(0, 0, 0)) for edge in node.edges))
+        replace(node, edges=tuple(edge._replace(sums=(0,) * len(edge.sums)) for edge in node.edges))
         if node.decision == last
         else node
         for node in diagram.nodes

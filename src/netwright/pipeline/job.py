@@ -40,13 +40,12 @@ from netwright.space import (
     Count,
     ExpressionSpace,
     Extremes,
-    costs_of,
     count,
+    every_cost_of,
     extremes,
     size,
     unrank,
 )
-from netwright.space.deployed import runtime_costs_of
 from netwright.spaces.catalog import load_space, resolve_space
 from netwright.strategies import AtFidelity, Listed, make_strategy, options_of
 from netwright.study import (
@@ -159,11 +158,6 @@ class Job:
         It has what the settings stand for: ``64KB`` is 65536, and data are the same wherever they lie.
         """
         return {**self.settings.to_dict(), "top": self.config.top}
-
-    def costs_of(self, architecture: Architecture) -> dict[str, int]:
-        """All costs of an architecture, those of the runtime too."""
-        known = costs_of(self.space, architecture)
-        return known | runtime_costs_of(self.space, architecture) if self.space.runtime else known
 
     def estimator(self, *, keep: bool) -> TrainedAccuracy:
         """The estimator of this job; ``keep`` for the final trainings."""
@@ -493,7 +487,7 @@ def _search(job: Job, study: Study, tell: OnProgress) -> tuple[History, Stopped]
             job.estimator(keep=False),
             study,
             executor,
-            costs_of=job.costs_of,
+            costs_of=lambda architecture: every_cost_of(job.space, architecture),
             trials=job.trials,
             deadline=deadline,
             on_event=lambda event: tell(Searching(event, job.planned_trials, left())),
@@ -516,7 +510,7 @@ def _finish(job: Job, finalists: tuple[Trial, ...], tell: OnProgress) -> tuple[H
             job.estimator(keep=True),
             study,
             executor,
-            costs_of=job.costs_of,
+            costs_of=lambda architecture: every_cost_of(job.space, architecture),
             trials=len(finalists),
             on_event=lambda event: tell(Finishing(event, len(finalists), numbers)),
         )

@@ -191,8 +191,10 @@ class ReportContent:
 
     @property
     def cost_names(self) -> tuple[str, ...]:
-        """The costs that are shown of every trial."""
-        return (*COSTS, *self.further_costs)
+        """The costs that are shown of every trial; what a runtime needs takes the place of its estimates."""
+        known = (*COSTS, *self.further_costs)
+        dropped = ("weight_bytes", "peak_activation_bytes", "head_bytes")
+        return tuple(name for name in known if "arena_bytes" not in known or name not in dropped)
 
     @property
     def objective(self) -> str:

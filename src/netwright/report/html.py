@@ -186,8 +186,7 @@ def _curves(content: ReportContent) -> Plot | None:
 
 
 def _memory(content: ReportContent) -> Plot:
-    limits = {row.metric: row.limit for row in content.verdict.rows}
-    figure = memory_over_time(content.graph, content.cost, limit=limits.get("peak_activation_bytes"))
+    figure = memory_over_time(content.graph, content.cost, limit=_room(content))
     summary = (
         f"Stacked bars: bytes of activations in memory at each step of the schedule; the peak is at "
         f"{content.cost.peak_node}. The column Memory of the table below has the same figures."
@@ -212,6 +211,16 @@ def _accuracy(accuracy: Accuracy) -> dict[str, str]:
         low, high = accuracy.interval
         spread = f"{100 * low:.2f} to {labels.percent(high)}"
     return {"value": labels.percent(accuracy.value), "spread": spread, "basis": accuracy.basis}
+
+
+def _room(content: ReportContent) -> int | None:
+    """What the budget leaves for activations: of an arena, all but the interpreter's structures."""
+    limits = {row.metric: row for row in content.verdict.rows}
+    rooms = [limits[name].limit for name in ("peak_activation_bytes", "head_bytes") if name in limits]
+    if "arena_bytes" in limits and "head_bytes" in content.further_costs:
+        arena = limits["arena_bytes"]
+        rooms.append(arena.limit - (arena.value - content.further_costs["head_bytes"]))
+    return max(1, min(rooms)) if rooms else None
 
 
 def _utc(finished: float | None) -> str:

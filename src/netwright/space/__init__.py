@@ -20,7 +20,7 @@ from netwright.space.distributions import Distribution, distribution
 from netwright.space.drawing import draw_rows, sample_per_decision, without_replacement
 from netwright.space.encoding import costs, decode, encode, row_costs
 from netwright.space.expression import choice, derived, place, repeat, sequential
-from netwright.space.members import Budget, costs_of, fits, iterate, rank, size, unrank
+from netwright.space.members import Budget, costs_of, every_cost_of, fits, iterate, rank, size, unrank
 from netwright.space.opaque import (
     Estimate,
     EstimatedDistribution,
@@ -71,6 +71,7 @@ __all__ = [
     "estimate_distribution",
     "estimate_extremes",
     "estimate_size",
+    "every_cost_of",
     "extremes",
     "fits",
     "fitting",

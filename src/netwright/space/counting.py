@@ -11,7 +11,7 @@ from netwright.errors import BudgetError, SpaceError, TooLargeError
 from netwright.seeding import integer_below, rng_for
 from netwright.space.architecture import Architecture
 from netwright.space.compile import ExpressionSpace
-from netwright.space.deployed import check_countable, implied_limits, limits_a_runtime
+from netwright.space.deployed import check_countable, implied_limits, limits_a_runtime, tightest
 from netwright.space.diagram import PEAK
 from netwright.space.fitting import Fitting, fit
 from netwright.space.frontier import extreme_path
@@ -202,7 +202,7 @@ def fitting(space: ExpressionSpace, budget: Budget | None = None) -> FittingArch
     wanted, checked = tuple(limits.items()), limits_a_runtime(limits)
     implied = implied_limits(space, limits)
     try:
-        table = fit(diagram_of(space, implied), implied)
+        table = tightest(diagram_of(space, implied), implied, limits)
     except TooLargeError:
         # Peak memory is what makes diagrams of cells large: without it there are a few indices more.
         sums = {name: limit for name, limit in implied.items() if name != PEAK}

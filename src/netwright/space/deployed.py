@@ -10,6 +10,7 @@ from netwright.space.architecture import Architecture
 from netwright.space.compile import ExpressionSpace
 from netwright.space.composite import Tracked
 from netwright.space.diagram import PEAK, Diagram
+from netwright.space.fitting import Fitting, fit
 
 REMEMBERED = 20_000
 """Architectures whose figures a space remembers."""
@@ -85,6 +86,29 @@ def implied_limits(
     if _FLASH in limits:
         own["flash_floor"] = max(0, limits[_FLASH] - FLASH_FIXED)
     return own
+
+
+def with_structures(
+    implied: Mapping[str, int], limits: Mapping[str, int], diagram: Diagram
+) -> dict[str, int]:
+    """Implied limits, and one more on the interpreter's structures, where the arena is limited.
+
+    They have what the smallest of all peaks leaves of the arena. In deep spaces this excludes most of what
+    the peak alone would let pass; in shallow ones it only makes a table coarser.
+    """
+    if _ARENA not in limits:
+        return dict(implied)
+    peak = max(diagram.base_peak, diagram.best(PEAK, min)[diagram.root])
+    return {**implied, "tail_floor": max(0, limits[_ARENA] - peak - TAIL_FIXED)}
+
+
+def tightest(diagram: Diagram, implied: Mapping[str, int], limits: Mapping[str, int]) -> Fitting | None:
+    """The smaller of the tables without and with a limit on structures; None if nothing can fit."""
+    first = fit(diagram, implied)
+    if first is None or _ARENA not in limits:
+        return first
+    second = fit(diagram, with_structures(implied, limits, diagram))
+    return None if second is None else min(first, second, key=lambda table: table.total)
 
 
 def least_arena(space: ExpressionSpace, brackets: int = 32) -> int:

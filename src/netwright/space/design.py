@@ -24,14 +24,14 @@ from netwright.seeding import integer_below, rng_for
 from netwright.space.architecture import Architecture, Value
 from netwright.space.compile import ExpressionSpace
 from netwright.space.counting import CONFIDENCE, Count
-from netwright.space.deployed import implied_limits, limits_a_runtime
+from netwright.space.deployed import implied_limits, limits_a_runtime, with_structures
 from netwright.space.diagram import Diagram
 from netwright.space.distributions import Distribution
-from netwright.space.fitting import binding_limits, fit, within_peak
+from netwright.space.fitting import Fitting, binding_limits, fit, within_peak
 from netwright.space.members import Budget, architecture_of, checked_limits, fits, path_costs
 from netwright.space.segments import counted_within, segments_of
 from netwright.space.shares import share_interval
-from netwright.space.shortfall import why_nothing_fits
+from netwright.space.shortfall import small_ones, why_nothing_fits
 from netwright.space.tables import CompletionTables, plan, tabulate
 
 GLOBALS = ("resolution", "width")
@@ -39,6 +39,9 @@ GLOBALS = ("resolution", "width")
 
 DRAWS = 32
 """Networks of each sub-space that are planned one by one."""
+
+FEW = 6
+"""With fewer draws that fit than that, others are drawn, from those whose structures leave room."""
 
 SHARE = 0.08
 """Part of the usual work that the tables of one sub-space may take, as there are many of them."""
@@ -263,27 +266,52 @@ def _drawn(
     around, table = _measured(settings, diagram, implied, term), fit(diagram, implied)
     if around is None or table is None:
         return None
+    metric, least = diagram.names[term], diagram.least_total(term)
+    values, fitting, seen = _look(space, settings, diagram, table, limits, metric)
+    if sum(fitting) >= FEW:
+        change, error = _change_of_mean(values, fitting)
+        low, high = around.mean[0] + change - error, around.mean[1] + change + error
+    else:
+        table = fit(diagram, with_structures(implied, limits, diagram))
+        if table is None:
+            return None
+        values, fitting, seen = _look(space, settings, diagram, table, limits, metric)
+        low, high = float(least), around.mean[1]
+    hits = [value for value, fit_too in zip(values, fitting, strict=True) if fit_too]
+    if not hits:
+        # Where next to nothing fits, small networks do if anything does.
+        small = next((one for one in small_ones(space, diagram) if fits(space, one, limits)), None)
+        if small is None:
+            return None
+        hits, seen = [path_costs(space, small, diagram)[metric]], {small}
+    elif sum(fitting) < FEW and len(hits) > 1:
+        middle, error = fmean(hits), 1.96 * stdev(hits) / sqrt(len(hits))
+        low, high = middle - error, middle + error
+    share = share_interval(sum(fitting), DRAWS, CONFIDENCE)
+    count = Count(len(seen), table.total, (share[0] * table.total, share[1] * table.total))
+    bounds = (max(float(least), low), min(max(*map(float, hits), around.mean[1]), high))
+    return SubSpace(settings, around.size, count, _band(metric, hits), bounds)
+
+
+def _look(
+    space: ExpressionSpace,
+    settings: Mapping[str, Value],
+    diagram: Diagram,
+    table: Fitting,
+    limits: Mapping[str, int],
+    metric: str,
+) -> tuple[list[int], list[bool], set[Architecture]]:
+    """Draw from a table: the metric of each, whether it fits, and which ones do."""
     rng = rng_for(0, "design", repr(dict(settings)))
     values, fitting = [], []
     seen: set[Architecture] = set()
     for _ in range(DRAWS):
         architecture = architecture_of(space, table.path(integer_below(rng, table.total)))
-        values.append(path_costs(space, architecture, diagram)[diagram.names[term]])
+        values.append(path_costs(space, architecture, diagram)[metric])
         fitting.append(fits(space, architecture, limits))
         if fitting[-1]:
             seen.add(architecture)
-    hits = [value for value, fit_too in zip(values, fitting, strict=True) if fit_too]
-    if not hits:
-        return None
-    low, high = share_interval(len(hits), DRAWS, CONFIDENCE)
-    count = Count(len(seen), table.total, (low * table.total, high * table.total))
-    change, error = _change_of_mean(values, fitting)
-    most = max(*hits, around.mean[1])
-    bounds = (
-        max(diagram.least_total(term), around.mean[0] + change - error),
-        min(float(most), around.mean[1] + change + error),
-    )
-    return SubSpace(settings, around.size, count, _band(diagram.names[term], hits), bounds)
+    return values, fitting, seen
 
 
 def _change_of_mean(values: Sequence[int], fitting: Sequence[bool]) -> tuple[float, float]:

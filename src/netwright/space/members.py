@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from netwright.errors import BudgetError, SpaceError, TooLargeError
 from netwright.ir.cost import cost
 from netwright.ir.latency import LATENCY
-from netwright.ir.runtime import RUNTIME
+from netwright.ir.runtime import FLOORS, RUNTIME
 from netwright.space.architecture import Architecture, Value
 from netwright.space.compile import ExpressionSpace
 from netwright.space.composite import Tracked
@@ -112,6 +112,17 @@ def costs_of(space: ExpressionSpace, architecture: Architecture) -> dict[str, in
     return found
 
 
+def every_cost_of(space: ExpressionSpace, architecture: Architecture) -> dict[str, int]:
+    """The exact costs of one architecture, those of the runtime too, which take a few milliseconds.
+
+    Raises:
+        SpaceError: if it is not an architecture of this space.
+        GraphError: if an op has no rule for the runtime.
+    """
+    found = costs_of(space, architecture)
+    return found | runtime_costs_of(space, architecture) if space.runtime else found
+
+
 def fits(space: ExpressionSpace, architecture: Architecture, budget: Budget) -> bool:
     """Whether the costs of an architecture are within a budget; of a chain without building what cannot be.
 
@@ -124,7 +135,7 @@ def fits(space: ExpressionSpace, architecture: Architecture, budget: Budget) -> 
     implied = implied_limits(space, checked_limits(space, budget))
     try:
         # It was made when the fitting architectures were indexed; building the network takes far longer.
-        costs = path_costs(space, architecture, diagram_of(space, implied))
+        costs = _along_path(space, architecture, diagram_of(space, implied))
     except TooLargeError:
         costs = costs_of(space, architecture)
         implied = {name: limit for name, limit in budget.items() if name in costs}
@@ -140,6 +151,12 @@ def _keeps(costs: Mapping[str, int], budget: Budget) -> bool:
 
 def path_costs(space: ExpressionSpace, architecture: Architecture, diagram: Diagram) -> dict[str, int]:
     """The costs of one architecture as a diagram of its space has them."""
+    found = _along_path(space, architecture, diagram)
+    return {name: value for name, value in found.items() if name not in FLOORS}
+
+
+def _along_path(space: ExpressionSpace, architecture: Architecture, diagram: Diagram) -> dict[str, int]:
+    """The same with the floors of what a runtime needs."""
     sums, peak = diagram.base_sums, diagram.base_peak
     for index, option in walk(space, architecture, diagram):
         edge = diagram.edges_of(index)[option]

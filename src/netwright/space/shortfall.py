@@ -10,10 +10,10 @@ from netwright.errors import SpaceError, TooLargeError
 from netwright.ir.runtime import FLASH_FIXED, RUNTIME
 from netwright.space.architecture import Architecture
 from netwright.space.compile import ExpressionSpace
-from netwright.space.deployed import least_arena, limits_a_runtime, runtime_costs_of
-from netwright.space.diagram import PEAK
+from netwright.space.deployed import least_arena, limits_a_runtime
+from netwright.space.diagram import PEAK, Diagram
 from netwright.space.frontier import extreme_path
-from netwright.space.members import Budget, architecture_of, costs_of, diagram_of, of_expression, size
+from netwright.space.members import Budget, architecture_of, diagram_of, every_cost_of, of_expression, size
 
 BRACKETS = 16
 """Limits on the peak for which a network with the least other costs is looked at."""
@@ -145,11 +145,11 @@ def nearest(space: ExpressionSpace, budget: Budget) -> Nearest:
     """
     best: Nearest | None = None
     seen: set[Architecture] = set()
-    for architecture in _small_ones(space):
+    for architecture in small_ones(space, _peaked(space)):
         if architecture in seen:
             continue
         seen.add(architecture)
-        costs = costs_of(space, architecture) | runtime_costs_of(space, architecture)
+        costs = every_cost_of(space, architecture)
         excess = max((costs[name] / max(limit, 1) for name, limit in budget.items()), default=0.0)
         if best is None or excess < best.excess:
             best = Nearest(architecture, costs, excess, 0)
@@ -157,11 +157,15 @@ def nearest(space: ExpressionSpace, budget: Budget) -> Nearest:
     return Nearest(best.architecture, best.costs, best.excess, len(seen))
 
 
-def _small_ones(space: ExpressionSpace) -> Iterator[Architecture]:
+def _peaked(space: ExpressionSpace) -> Diagram:
     try:
-        diagram = diagram_of(space, (PEAK, "macs"))
+        return diagram_of(space, (PEAK, "macs"))
     except TooLargeError:
-        diagram = diagram_of(space, ("macs",))
+        return diagram_of(space, ("macs",))
+
+
+def small_ones(space: ExpressionSpace, diagram: Diagram) -> Iterator[Architecture]:
+    """For limits on the peak memory, the architectures of a diagram with the least of each other cost."""
     low = max(diagram.base_peak, diagram.best(PEAK, min)[diagram.root])
     high = max(diagram.base_peak, diagram.best(PEAK, max)[diagram.root])
     for step in range(BRACKETS + 1):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from math import ceil, floor
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -114,11 +115,11 @@ def count_fitting(question: Question, samples: Samples = SAMPLES, json: Json = F
         print_line(f"{exact_count(found.upper)}, {percent(found.upper, total)}")
     elif found.likely is not None:
         low, high = (round(end) for end in found.likely)
-        print_line(f"about {short_count(low)} to {short_count(high)}, {percent(low, total)} to ")
+        shares = f"{percent(low, total)} to {percent(high, total)}"
+        print_line(f"about {short_count(low)} to {short_count(high)}, {shares}: a 95 % interval from {DRAWS}")
         print_line(
-            f"{percent(high, total)} (95 % interval: {DRAWS} of the {short_count(found.upper)} that may"
+            f"draws of the {short_count(found.upper)} that may, each planned as the interpreter does it"
         )
-        print_line("fit were drawn, and each was planned as the interpreter plans it)")
     else:
         print_line(f"at least {exact_count(found.lower)}, {percent(found.lower, total)}")
         print_line(f"at most  {exact_count(found.upper)}, {percent(found.upper, total)}")
@@ -184,12 +185,12 @@ def sample_fitting(
     rng = rng_for(seed, "space", "sample")
     drawn = [fits.sample(rng) for _ in range(number)]
     if json:
-        rows = [_architecture_as_json(question.space, each) for each in drawn]
+        rows = [_architecture_as_json(question.space, each, question.budget) for each in drawn]
         print_json({**question.origin, "seed": seed, "architectures": rows})
         return
     question.print_heading()
     for index, architecture in enumerate(drawn):
-        _print_architecture(index, question.space, architecture)
+        _print_architecture(index, question.space, architecture, question.budget)
 
 
 @asks_about_a_space(budget=True)
@@ -209,11 +210,16 @@ def extremes_of(question: Question, samples: Samples = SAMPLES, json: Json = Fal
         try:
             found[metric] = extremes(question.space, metric, question.budget)
         except TooLargeError as reason:
-            least = format_cost(metric, smallest(question.space, metric), exact=False)
-            reasons[metric] = f"{reason}; none of all is below {least}"
+            reasons[metric] = str(reason)
+            with suppress(TooLargeError):
+                least = format_cost(metric, smallest(question.space, metric), exact=False)
+                reasons[metric] = f"{reason}; none of all is below {least}"
             found[metric] = estimate_extremes(question.space, metric, question.budget, samples)
     if json:
-        rows = {metric: _extremes_as_json(question.space, each) for metric, each in found.items()}
+        rows = {
+            metric: _extremes_as_json(question.space, metric, each, question.budget)
+            for metric, each in found.items()
+        }
         for metric, reason_given in reasons.items():
             rows[metric]["reason"] = reason_given
         print_json({**question.origin, "extremes": rows})
@@ -237,27 +243,39 @@ def _short(total: int) -> str:
     return text if "(" not in text else text.partition("(about ")[2].rstrip(")")
 
 
-def _architecture_as_json(space: ExpressionSpace, architecture: Architecture) -> dict[str, Any]:
-    from netwright.space import costs_of, rank
+def _costs(space: ExpressionSpace, architecture: Architecture, budget: Collection[str]) -> dict[str, int]:
+    """The costs of an architecture; those of the runtime where they were asked about, as they take longer."""
+    from netwright.space import costs_of, every_cost_of
+    from netwright.space.deployed import limits_a_runtime
+
+    return (every_cost_of if limits_a_runtime(budget) else costs_of)(space, architecture)
+
+
+def _architecture_as_json(
+    space: ExpressionSpace, architecture: Architecture, budget: Collection[str]
+) -> dict[str, Any]:
+    from netwright.space import rank
 
     return {
         "key": architecture.key,
         "rank": rank(space, architecture),
         "architecture": architecture.to_dict(),
-        "costs": costs_of(space, architecture),
+        "costs": _costs(space, architecture, budget),
     }
 
 
-def _print_architecture(index: int, space: ExpressionSpace, architecture: Architecture) -> None:
-    from netwright.space import costs_of
-
-    costs = costs_of(space, architecture)
+def _print_architecture(
+    index: int, space: ExpressionSpace, architecture: Architecture, budget: Collection[str]
+) -> None:
+    costs = _costs(space, architecture, budget)
     shown = ", ".join(f"{name} {format_cost(name, value, exact=False)}" for name, value in costs.items())
     print_line(f"{index + 1}. {architecture.key}: {shown}")
     print_line(f"   {' '.join(f'{name}={value}' for name, value in architecture)}")
 
 
-def _extremes_as_json(space: ExpressionSpace, found: Extremes | SeenExtremes) -> dict[str, Any]:
+def _extremes_as_json(
+    space: ExpressionSpace, metric: str, found: Extremes | SeenExtremes, budget: Collection[str]
+) -> dict[str, Any]:
     from netwright.space import Extremes
 
     if isinstance(found, Extremes):
@@ -272,7 +290,10 @@ def _extremes_as_json(space: ExpressionSpace, found: Extremes | SeenExtremes) ->
             "samples": found.samples,
         }
     rows = {
-        name: {"value": extreme.value, **_architecture_as_json(space, extreme.architecture)}
+        name: {
+            "value": extreme.value,
+            **_architecture_as_json(space, extreme.architecture, (metric, *budget)),
+        }
         for name, extreme in zip(("smallest", "largest"), ends, strict=True)
     }
     return {**rows, **labels}
