@@ -11,6 +11,7 @@ Nothing here is a bound in the sense of ``Count``: an interval holds the truth w
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from math import log, prod, sqrt
@@ -18,7 +19,7 @@ from types import MappingProxyType
 
 import numpy as np
 
-from netwright.errors import BudgetError, GraphError, SpaceError
+from netwright.errors import BudgetError, GraphError, SpaceError, TooLargeError
 from netwright.ir.cost import COSTS, cost
 from netwright.ir.memory import MemoryModel
 from netwright.seeding import integer_below, rng_for
@@ -323,7 +324,9 @@ def _looks(
     rng = rng_for(seed, "estimate")
     candidates = None
     if isinstance(space, ExpressionSpace) and limits_a_runtime(limits):
-        candidates = fitting(space, limits)
+        # Where even an index takes too much, draws are from all; those that do not fit tell nothing.
+        with suppress(TooLargeError):
+            candidates = fitting(space, limits)
     for _ in range(samples):
         if candidates is None:
             architecture: Architecture | None = _drawn(space, rng)
