@@ -54,7 +54,10 @@ def runtime_costs_of(space: ExpressionSpace, architecture: Architecture) -> dict
 
 def least_tail(space: ExpressionSpace) -> int:
     """Bytes that the structures of the interpreter take in every network, at least."""
-    return _least_tail(space.diagram_for(Tracked(sums=True, peak=False)))
+    try:
+        return _least_tail(space.diagram_for(Tracked(sums=True, peak=False)))
+    except TooLargeError:
+        return TAIL_FIXED
 
 
 def _least_tail(diagram: Diagram) -> int:

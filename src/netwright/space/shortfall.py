@@ -41,7 +41,10 @@ def _least_of_runtime(space: ExpressionSpace, metric: str) -> int:
         return smallest(space, PEAK)
     if metric == arena:
         return least_arena(space)
-    diagram = diagram_of(space, {"flash_floor"})
+    try:
+        diagram = diagram_of(space, {"flash_floor"})
+    except TooLargeError:
+        return FLASH_FIXED
     return diagram.least_total(diagram.term("flash_floor")) + FLASH_FIXED
 
 
