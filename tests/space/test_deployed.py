@@ -64,7 +64,7 @@ def everything(small: ExpressionSpace) -> dict[Architecture, dict[str, int]]:
         found[one] = {
             "macs": cost(graph).macs,
             "head_bytes": needed.head_bytes,
-            "arena_bytes": needed.head_bytes + needed.tail_bytes_host64,
+            "arena_bytes": needed.smallest_arena_host64,
             "flash_bytes": needed.flash_bytes,
         }
     return found
@@ -101,7 +101,7 @@ def test_floors_are_below_everything(
 ) -> None:
     for name in RUNTIME:
         least = min(costs[name] for costs in everything.values())
-        assert 0.8 * least < smallest(small, name) <= least
+        assert 0.7 * least < smallest(small, name) <= least
     assert least_arena(small, brackets=1) <= least_arena(small)
 
 

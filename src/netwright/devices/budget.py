@@ -7,11 +7,12 @@ to run the int8 network (see ``netwright.ir.runtime``): ``head_bytes``, ``arena_
 
 What memory of a device becomes a limit
 ---------------------------------------
-*SRAM.* The tensor arena, planned activations and the interpreter's structures, is known to the byte from
-the network alone. The structures are counted as they are on a 64-bit computer, where the figure can be
-checked with the real interpreter; on a 32-bit processor pointers are half as long, so that the arena is
-smaller there. Beside the arena a program needs SRAM for its stack and its own data: 16 KB are an allowance
-for these, not a measurement, but at most a quarter of the memory::
+*SRAM.* The tensor arena, planned activations (or what planning them takes) and the interpreter's
+structures, is known from the network alone, to the byte but for up to 32 bytes where planning decides.
+The structures are counted as they are on a 64-bit computer, where the figure can be checked with the real
+interpreter; on a 32-bit processor pointers are half as long, so that the arena is smaller there. Beside
+the arena a program needs SRAM for its stack and its own data: 16 KB are an allowance for these, not a
+measurement, but at most a quarter of the memory::
 
     limit of arena_bytes = sram - 16 KB     64 KB: 48 KB   128 KB: 112 KB   320 KB: 304 KB
 

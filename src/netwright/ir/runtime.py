@@ -31,11 +31,15 @@ from netwright.ir.prune import prune_dead
 from netwright.ir.tflm import tflm_cost
 
 RUNTIME = ("head_bytes", "arena_bytes", "flash_bytes")
-"""Exact costs of one network on its runtime: planned activations; these and the interpreter's structures as
-on a 64-bit computer, where they can be measured and are larger than on the device; the model file."""
+"""Costs of one network on its runtime: planned activations; the smallest arena, which holds these, or what
+planning takes, and the interpreter's structures as on a 64-bit computer, where they can be measured and are
+larger than on the device; the model file."""
 
 FLOORS = ("tail_floor", "flash_floor")
 """Costs that add up, and that no network is below."""
+
+LEAST_PLANNING = 688
+"""Bytes beside the structures that the interpreter takes at least, for a while, when it starts."""
 
 TAIL_FIXED = 488
 """Bytes of the interpreter's structures that do not depend on the network."""
@@ -70,7 +74,7 @@ def runtime_costs(graph: Graph) -> dict[str, int]:
     found = tflm_cost(prune_dead(graph))
     return {
         "head_bytes": found.head_bytes,
-        "arena_bytes": found.head_bytes + found.tail_bytes_host64,
+        "arena_bytes": found.smallest_arena_host64,
         "flash_bytes": found.flash_bytes,
     }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 
 from netwright.errors import TooLargeError
-from netwright.ir.runtime import FLASH_FIXED, RUNTIME, TAIL_FIXED, runtime_costs
+from netwright.ir.runtime import FLASH_FIXED, LEAST_PLANNING, RUNTIME, TAIL_FIXED, runtime_costs
 from netwright.space.architecture import Architecture
 from netwright.space.compile import ExpressionSpace
 from netwright.space.composite import Tracked
@@ -101,7 +101,7 @@ def with_structures(
     """
     if _ARENA not in limits:
         return dict(implied)
-    peak = max(diagram.base_peak, diagram.best(PEAK, min)[diagram.root])
+    peak = max(diagram.base_peak, diagram.best(PEAK, min)[diagram.root], LEAST_PLANNING)
     return {**implied, "tail_floor": max(0, limits[_ARENA] - peak - TAIL_FIXED)}
 
 
@@ -138,7 +138,7 @@ def least_arena(space: ExpressionSpace, brackets: int = 32) -> int:
         limit = low + round((high - low) * (step / brackets) ** 2)
         part = diagram.restricted(lambda _, edge, most=limit: edge.peak <= most)  # type: ignore[misc]
         if part is not None:
-            found = before + part.least_total(term) + TAIL_FIXED
+            found = max(before, LEAST_PLANNING) + part.least_total(term) + TAIL_FIXED
             bound = found if bound is None else min(bound, found)
         before = limit
     assert bound is not None, "the last limit leaves everything"

@@ -25,6 +25,8 @@ from netwright.ir.tflm.planner import Lifetime, lifetimes, live_sum, plan
 from netwright.ir.tflm.program import Program
 from netwright.ir.tflm.tail import tail_bytes
 
+_LIFETIME, _PLANNED, _REQUEST, _MOST_REQUESTS, _VIEW, _PREPARING = 32, 40, 16, 12, 104, 688
+
 
 class Buffer(NamedTuple):
     """One buffer in the head.
@@ -71,6 +73,8 @@ class TflmCost:
         tail_bytes_host64: the persistent part, on a 64-bit computer with the wheel ``INTERPRETER``.
         tail_bytes_mcu32: the persistent part, modelled for a 32-bit microcontroller.
         flash_bytes: size of the file.
+        planning_bytes_host64: memory beside the tail that the interpreter takes while it plans, on a 64-bit
+            computer, see ``planning_bytes``; given back before the first run.
     """
 
     program: Program
@@ -79,11 +83,21 @@ class TflmCost:
     tail_bytes_host64: int
     tail_bytes_mcu32: int
     flash_bytes: int
+    planning_bytes_host64: int
 
     @property
     def arena_bytes_host64(self) -> int:
         """Head and the tail of a 64-bit computer: what the interpreter of the wheel reports."""
         return self.head_bytes + self.tail_bytes_host64
+
+    @property
+    def smallest_arena_host64(self) -> int:
+        """The smallest arena that is sure to be enough for planning too, a multiple of 16.
+
+        At most 32 bytes more than the interpreter can start with.
+        """
+        beside = max(self.head_bytes, self.planning_bytes_host64)
+        return -(-(self.tail_bytes_host64 + beside) // 16) * 16
 
     @property
     def arena_bytes_mcu32(self) -> int:
@@ -107,6 +121,7 @@ class TflmCost:
             "tail_bytes_host64": self.tail_bytes_host64,
             "tail_bytes_mcu32": self.tail_bytes_mcu32,
             "arena_bytes_host64": self.arena_bytes_host64,
+            "smallest_arena_host64": self.smallest_arena_host64,
             "arena_bytes_mcu32": self.arena_bytes_mcu32,
             "flash_bytes": self.flash_bytes,
             "interpreter": INTERPRETER,
@@ -140,7 +155,28 @@ def tflm_cost(graph: Graph, order: Sequence[str] | None = None) -> TflmCost:
         tail_bytes_host64=tail_bytes(program, HOST64),
         tail_bytes_mcu32=tail_bytes(program, MCU32),
         flash_bytes=flash_bytes(program),
+        planning_bytes_host64=planning_bytes(program),
     )
+
+
+def planning_bytes(program: Program) -> int:
+    """Memory beside the tail while the interpreter plans, on a 64-bit computer.
+
+    For every tensor, constants too, and every scratch buffer a record of its lifetime (32 bytes); for each
+    that is planned the planner's own records (40: four numbers, a size, an index, an entry of three numbers,
+    an offset); requests for scratch buffers, and room for 12 more (16 each). The views of input and output
+    (104 each) that the tail has in the end are not there yet. While layers are prepared, up to 688 bytes are
+    taken. Measured on the wheel ``INTERPRETER``; where blocks have to be aligned, up to 16 bytes too much.
+
+    Args:
+        program: the converted file.
+    """
+    scratch = sum(len(sizes) for sizes in scratch_of(program))
+    planned = sum(not tensor.constant for tensor in program.tensors)
+    records = _LIFETIME * (len(program.tensors) + scratch) + _PLANNED * (planned + scratch)
+    requests = _REQUEST * (scratch + _MOST_REQUESTS)
+    views = _VIEW * (len(program.inputs) + len(program.outputs))
+    return max(_PREPARING, records + requests - views + 16)
 
 
 def scratch_of(program: Program) -> list[tuple[int, ...]]:

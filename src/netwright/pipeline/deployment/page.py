@@ -86,8 +86,9 @@ def _memory(facts: Mapping[str, Any]) -> list[str]:
         f"{predicted['tail_bytes_mcu32']:,} bytes and an arena of {predicted['arena_bytes_mcu32']:,} bytes. "
         "These two are modelled, not measured; nothing is judged by them.",
         f"The smallest arena with which the interpreter starts on this computer is "
-        f"{measured['smallest_arena_bytes']:,} bytes, which the C header takes. Where that is more than the "
-        "arena above, it is memory for planning that is given back, and the verdict is by it.",
+        f"{measured['smallest_arena_bytes']:,} bytes ({predicted['smallest_arena_bytes']:,} were predicted), "
+        "which the C header takes and the verdict is by. Where it is more than the arena above, it is memory "
+        "for planning that is given back.",
     ]
     before = facts["order"]["head_bytes_as_defined"]
     if before > predicted["head_bytes"]:
