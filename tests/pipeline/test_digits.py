@@ -12,6 +12,7 @@ import pytest
 from netwright.devices import budget_for
 from netwright.ir.cost import cost
 from netwright.ir.graph import Graph
+from netwright.ir.runtime import runtime_costs
 
 
 @pytest.mark.slow
@@ -25,6 +26,6 @@ def test_digits_for_a_microcontroller(tmp_path: Path) -> None:
     assert result["test_accuracy"] >= 0.97
     assert result["fits"]
     graph = Graph.from_json((tmp_path / "run" / "export" / "graph.json").read_text())
-    assert budget_for("stm32f746").check(cost(graph).totals()).fits
+    assert budget_for("stm32f746").check(cost(graph).totals() | runtime_costs(graph)).fits
     assert (tmp_path / "run" / "export" / "model.onnx").is_file()
     assert (tmp_path / "run" / "report.html").is_file()

@@ -162,7 +162,9 @@ def test_sub_spaces_for_a_device(mcunet: ExpressionSpace) -> None:
     assert means == sorted(means, reverse=True)
     for sub in found.ranked:
         assert 0 < sub.mean[0] <= sub.mean[1]
-        assert 0 < sub.share[0] <= sub.share[1] <= 1
+        # Nothing but a small network may have been seen to fit.
+        assert 0 <= sub.share[0] <= sub.share[1] <= 1
+        assert sub.fitting.lower >= 1
     best = make_space("mcunet", (3, 224, 224), 2, found.best.settings)
     network = fitting(best, budget).sample(rng_for(0, "design"))
     assert budget.check(costs_of(best, network) | runtime_costs_of(best, network)).fits

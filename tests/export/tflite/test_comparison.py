@@ -24,6 +24,6 @@ def test_three_ways_to_run_a_network(converted: Convert, name: str) -> None:
     assert found.litert_accuracy > 0.9
     # Random weights leave many images between two labels; trained networks agree on 99 % and more.
     assert found.agreement >= 0.95
-    assert found.largest_step <= 4
+    assert found.largest_step <= 12
     wrong = tflite.compare_interpreters(made.file, batch, (truth + 1) % 3, made.network)
     assert wrong.micro_accuracy < 0.7

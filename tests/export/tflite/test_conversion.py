@@ -140,6 +140,8 @@ def test_the_process_that_converts_gives_back_its_errors() -> None:
     zero = build_graph.finish(build_graph.apply("zero", Zero(), x))
     with pytest.raises(ExportError, match="zero: zero cannot be exported to TFLite"):
         tflite.convert(build(zero, seed=0), images(zero, 2))
+    build_graph = GraphBuilder()
+    x = build_graph.input((3, 8, 8))
     pool = build_graph.finish(build_graph.apply("pool", Pool("max", (3, 3), (2, 2), "symmetric"), x))
     with pytest.raises(ExportError, match=r"MAX_POOL_2D.*expected padding 'same'"):
         tflite.convert(build(pool, seed=0), images(pool, 2))
