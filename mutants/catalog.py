@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mutants import composites, networks, searches, spaces
+from mutants import composites, deployment, networks, searches, spaces
 from mutants.mutant import Mutant
 
 MUTANTS: tuple[Mutant, ...] = (
@@ -11,6 +11,7 @@ MUTANTS: tuple[Mutant, ...] = (
     *networks.MEMORY,
     *networks.PRUNE,
     *networks.LATENCY,
+    *deployment.TFLM,
     *spaces.SPACE,
     *spaces.TABLES,
     *composites.COMPOSED,
