@@ -101,7 +101,7 @@ def test_figures_are_drawn(chromium: str, tmp_path: Path) -> None:
     figures = found["figures"]
     assert len(figures) == 8
     assert all(figure["drawings"] >= 1 for figure in figures.values())
-    for metric in ("macs", "params", "weight_bytes", "peak_activation_bytes"):
+    for metric in ("macs", "params", "arena_bytes", "flash_bytes"):
         assert figures[f"plot-over-{metric}"]["points"] > len(content.complete) + 1
     # Each trial, the three finalists' rings, and the two that failed.
     assert figures["plot-progress"]["points"] == 28 + 3 + 2

@@ -179,7 +179,7 @@ class Budget(Mapping[str, int]):
     def explain(self) -> list[str]:
         """Say in one line a limit how it came about.
 
-        >>> budget_for("nrf52840").explain()[1]
+        >>> budget_for("nrf52840").explain()[0]
         'SRAM 256 KB - 16 KB kept for the program = 240 KB for the tensor arena (nrf52840)'
         """
         return [limit.explain() for limit in self.limits] or ["no limits"]
