@@ -33,9 +33,11 @@ def why_nothing_fits(space: ExpressionSpace, budget: Budget) -> str:
     >>> from netwright.devices import budget_for
     >>> from netwright.spaces import mobilenet_tiny
     >>> budget = budget_for(max_sram="2KB", sram_margin=0.5)
-    >>> print(why_nothing_fits(mobilenet_tiny((1, 8, 8), 10), budget).replace(" needs", "\nneeds"))
+    >>> said = why_nothing_fits(mobilenet_tiny((1, 8, 8), 10), budget)
+    >>> print(said.replace(" needs", "\nneeds").replace(", the", ",\nthe"))
     nothing fits: each of the 269,105,556,096 networks of mobilenet-tiny
-    needs at least 6.86 KB of tensor arena, the budget is 1 KB (max_sram: SRAM 2 KB - 1 KB kept for the program)
+    needs at least 6.86 KB of tensor arena,
+    the budget is 1 KB (max_sram: SRAM 2 KB - 1 KB kept for the program)
     """
     networks = f"the {size(space):,} networks of {space.name}"
     limits = {limit.metric: limit for limit in budget.limits}
