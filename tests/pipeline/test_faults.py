@@ -230,7 +230,8 @@ def test_a_trial_that_is_killed_fails_and_the_job_goes_on(tmp_path: Path) -> Non
 
 def test_a_second_search_in_the_same_run_directory_is_refused(tmp_path: Path) -> None:
     out = tmp_path / "run"
-    with search(out, "--workers", "2") as running:
+    # Long enough for the second process to start, load torch and be refused on a busy machine.
+    with search(out, "--workers", "2", trials=40) as running:
         running.wait_until(first_trials)
         second = subprocess.run(running.process.args, capture_output=True, text=True, timeout=120)
         assert (second.returncode, second.stdout) == (2, "")
