@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from netwright.devices import budget_for
-from netwright.report import ReportContent, render_report, write_report
+from netwright.devices import budget_for, format_cost
+from netwright.report import ReportContent, render_report, tables, write_report
 from tests.report.sample import (
     CLASSES,
     HOSTILE,
@@ -121,6 +121,30 @@ def test_every_figure_has_its_data_and_a_description(page: _Page) -> None:
 def test_tables_have_captions_and_scoped_headings(page: _Page) -> None:
     assert page.count("table") == page.count("caption") >= 8
     assert all("scope" in attributes for attributes in page.attributes("th"))
+
+
+@pytest.mark.parametrize(
+    ("further", "heads"),
+    [
+        ({}, ["MACs", "Parameters", "Weights", "Peak memory"]),
+        ({"latency_ns": 5}, ["MACs", "Parameters", "Weights", "Peak memory", "Latency"]),
+        (None, ["MACs", "Parameters", "Arena", "File"]),
+    ],
+)
+def test_the_best_trials_have_a_heading_for_each_cost(
+    content: ReportContent, further: dict[str, int] | None, heads: list[str]
+) -> None:
+    if further is not None:
+        trials = tuple(replace(trial, costs={**trial.costs, **further}) for trial in content.trials)
+        content = replace(content, trials=trials, further_costs=further)
+    table = render_report(content).partition("The best 10 trials")[2].partition("</table>")[0]
+    rows = [re.sub(r"<[^>]+>", "|", row).split("|") for row in re.findall(r"<tr.*?</tr>", table)]
+    head, first = ([cell for cell in row if cell.strip()] for row in rows[:2])
+    assert head == ["Trial", "Architecture", "Validation", *heads, "Time"]
+    best = tables.best_trials(content, 1)[0]
+    costs = {trial.number: trial.costs for trial in content.trials}[best.number]
+    shown = [format_cost(name, costs[name], exact=False) for name in content.cost_names]
+    assert first[-1 - len(heads) : -1] == list(best.costs) == shown
 
 
 def test_the_verdict_comes_first(page: _Page) -> None:

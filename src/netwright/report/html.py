@@ -73,7 +73,7 @@ def _view(content: ReportContent) -> dict[str, Any]:
         "finished": _utc(content.finished),
         "fitting": _fitting(content),
         "fidelity": _fidelity(content),
-        "cost_titles": [labels.COST_TITLES[metric] for metric in content.cost_names],
+        "cost_heads": [labels.COST_HEADS[metric] for metric in content.cost_names],
         "limits": tables.limit_rows(content.verdict.rows),
         "costs": tables.cost_rows(content),
         "best": tables.best_trials(content, _BEST),

@@ -41,6 +41,18 @@ COST_TITLES: Mapping[str, str] = {
 }
 """What the costs are called in headings and on axes."""
 
+COST_HEADS: Mapping[str, str] = {
+    "macs": "MACs",
+    "params": "Parameters",
+    "weight_bytes": "Weights",
+    "peak_activation_bytes": "Peak memory",
+    "latency_ns": "Latency",
+    "head_bytes": "Head",
+    "arena_bytes": "Arena",
+    "flash_bytes": "File",
+}
+"""The same above a column of a table."""
+
 
 def percent(share: float, digits: int = 2) -> str:
     """Write a share of 0 to 1 in per cent.
