@@ -126,7 +126,10 @@ def _say(step: str) -> None:
 
 
 def _print(facts: Mapping[str, Any], verdict: list[str], out: Path) -> None:
+    from netwright.nn.kind import find_kind
+
     predicted, measured, shares = facts["predicted"], facts["measured"], facts["accuracy"]
+    items = find_kind(facts["input"]["kind"]).items
     print_table(
         (Column("bytes"), Column("predicted", right=True), Column("measured", right=True)),
         [(title, f"{predicted[name]:,}", f"{measured[name]:,}") for name, title in _ROWS.items()],
@@ -137,7 +140,7 @@ def _print(facts: Mapping[str, Any], verdict: list[str], out: Path) -> None:
         f"arena {predicted['arena_bytes_mcu32']:,}"
     )
     print_line(
-        f"accuracy on {facts['test_images']:,} test images: float {shares['float']:.2%}, int8 "
+        f"accuracy on {facts['test_images']:,} test {items}: float {shares['float']:.2%}, int8 "
         f"{shares['int8_tflm']:.2%} by TensorFlow Lite Micro, {shares['int8_litert']:.2%} by LiteRT; the two "
         f"agree on {facts['agreement']:.2%}"
     )
