@@ -13,7 +13,7 @@ from netwright.ir.dtype import find_dtype
 from netwright.ir.graph import Graph, GraphBuilder, Tensor
 from netwright.ir.latency import LATENCY, LatencyTable
 from netwright.ir.memory import MemoryModel, check_memory_model
-from netwright.ir.runtime import RUNTIME, runs
+from netwright.ir.runtime import RUNTIME, TAIL_FIXED, runs
 from netwright.space.architecture import Architecture
 from netwright.space.composite import Meter, Tracked
 from netwright.space.diagram import PEAK, Diagram
@@ -158,6 +158,15 @@ class ExpressionSpace:
     def walks(self) -> dict[Architecture, Any]:
         """What ``netwright.space.members.walked`` remembers."""
         return {}
+
+    @cached_property
+    def least_tail(self) -> int:
+        """Bytes that the structures of the interpreter take in every network, at least."""
+        try:
+            diagram = self.diagram_for(Tracked(sums=True, peak=False))
+        except TooLargeError:
+            return TAIL_FIXED
+        return diagram.least_total(diagram.term("tail_floor")) + TAIL_FIXED
 
     @cached_property
     def deployed(self) -> dict[Architecture, dict[str, int]]:

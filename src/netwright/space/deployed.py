@@ -52,14 +52,6 @@ def runtime_costs_of(space: ExpressionSpace, architecture: Architecture) -> dict
     return found
 
 
-def least_tail(space: ExpressionSpace) -> int:
-    """Bytes that the structures of the interpreter take in every network, at least."""
-    try:
-        return _least_tail(space.diagram_for(Tracked(sums=True, peak=False)))
-    except TooLargeError:
-        return TAIL_FIXED
-
-
 def _least_tail(diagram: Diagram) -> int:
     return diagram.least_total(diagram.term("tail_floor")) + TAIL_FIXED
 
@@ -82,7 +74,7 @@ def implied_limits(
         return own
     peaks = [limits[name] for name in (PEAK, _HEAD) if name in limits]
     if _ARENA in limits:
-        tail = least_tail(space) if diagram is None else _least_tail(diagram)
+        tail = space.least_tail if diagram is None else _least_tail(diagram)
         peaks.append(max(0, limits[_ARENA] - tail))
     if peaks:
         own[PEAK] = min(peaks)
@@ -128,7 +120,7 @@ def least_arena(space: ExpressionSpace, brackets: int = 32) -> int:
     try:
         diagram = space.diagram_for(Tracked())
     except TooLargeError:
-        return space.least_peak[0] + least_tail(space)
+        return space.least_peak[0] + space.least_tail
     term = diagram.term("tail_floor")
     low = max(diagram.base_peak, diagram.best(PEAK, min)[diagram.root])
     high = max(diagram.base_peak, diagram.best(PEAK, max)[diagram.root])
