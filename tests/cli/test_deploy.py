@@ -62,6 +62,26 @@ def test_a_device_with_an_npu(run: Path, netwright: Netwright, tmp_path: Path) -
 
 
 @pytest.mark.slow
+def test_the_npu_of_a_device_is_estimated_without_being_asked_for(
+    run: Path, netwright: Netwright, tmp_path: Path
+) -> None:
+    if importlib.util.find_spec("ethosu") is None:
+        pytest.skip('needs ethos-u-vela: pip install -c constraints.txt "netwright[edge]"')
+    out = tmp_path / "files"
+    facts = netwright(
+        *("deploy", str(run), "--device", "alif-e7", "--calibration", "8", "--out", str(out), "--json")
+    ).json
+    assert facts["fits"]
+    assert facts["npu"]["target"] == {
+        "accelerator": "ethos-u55-256",
+        "system_config": "Ethos_U55_High_End_Embedded",
+        "memory_mode": "Shared_Sram",
+        "config": "Arm/vela.ini",
+    }
+    assert facts["npu"]["cycles"] > 0
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("form", [(), ("--json",)])
 def test_a_network_that_does_not_fit_is_exit_code_3_with_the_numbers(
     run: Path, netwright: Netwright, tmp_path: Path, form: tuple[str, ...]

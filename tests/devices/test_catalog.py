@@ -19,6 +19,7 @@ FIGURES = {
     "nrf52840": (256, 1024, 64),
     "rp2040": (264, 2048, 133),
     "esp32-s3": (333.75, 8192, 240),
+    "alif-e7": (4096, 5632, 400),
 }
 
 
@@ -88,6 +89,14 @@ def test_unknown_name_without_neighbours_lists_all() -> None:
 def test_a_device_is_plain_json() -> None:
     for device in DEVICES.values():
         assert Device(**json.loads(json.dumps(device.to_dict()))) == device
+
+
+def test_an_npu_is_named_with_its_system_and_memory_mode() -> None:
+    npu = DEVICES["alif-e7"].npu
+    assert npu is not None
+    assert (npu.accelerator, npu.system_config) == ("ethos-u55-256", "Ethos_U55_High_End_Embedded")
+    assert (npu.memory_mode, npu.config) == ("Shared_Sram", "Arm/vela.ini")
+    assert [name for name, device in DEVICES.items() if device.npu] == ["alif-e7"]
 
 
 def test_devices_of_ones_own_are_checked() -> None:

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import subprocess
-import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 import netwright
@@ -18,7 +16,9 @@ from netwright.export import Accuracy, Card, DataFacts, save, write_card
 from netwright.ir.cost import cost
 from netwright.ir.graph import Graph
 from netwright.nn.data import load_data, split
+from netwright.nn.lower import Network
 from netwright.nn.prepare import statistics
+from netwright.nn.recipe import recipe_for
 from netwright.space import choice, compile_space, place, repeat, sequential
 from tests.export.tflite.small import random_weights
 
@@ -62,12 +62,13 @@ def search_deployable(out: Path, data: Any = "digits") -> Path:
     return out
 
 
-def write_run(out: Path, graph: Graph, **changes: Any) -> Path:
-    """What a search writes that deploying reads, with random weights.
+def write_run(out: Path, graph: Graph, network: Network | None = None, **changes: Any) -> Path:
+    """What a search writes that deploying reads.
 
     Args:
         out: the run directory.
         graph: the network, for digits.
+        network: the same with weights; None draws them at random.
         **changes: of ``result.json``.
     """
     found = load_data("digits")
@@ -77,7 +78,7 @@ def write_run(out: Path, graph: Graph, **changes: Any) -> Path:
     facts = DataFacts(
         found.name, found.fingerprint, found.classes, (channels, height, width), "grey", scale.mean, scale.std
     )
-    save(out / "export", graph, random_weights(graph))
+    save(out / "export", graph, random_weights(graph) if network is None else network)
     write_card(out / "export", Card("random", facts, cost(graph).totals(), Accuracy(0.5), 0))
     result = {
         "format": 1,
@@ -87,51 +88,8 @@ def write_run(out: Path, graph: Graph, **changes: Any) -> Path:
         "budget": netwright.budget_for(max_arena="64KB").to_dict(),
         "seed": 0,
         "data": {"name": found.name, "fingerprint": found.fingerprint},
-        "settings": {"estimator": {"validation_share": SHARE, "split_seed": 0}},
+        "settings": {"estimator": {**asdict(recipe_for(found)), "validation_share": SHARE, "split_seed": 0}},
         **changes,
     }
     (out / "result.json").write_text(json.dumps(result))
     return out
-
-
-_CLEAN = """
-import sys
-sys.path[:] = [entry for entry in sys.path if "site-packages" not in entry] + [{packages!r}]
-for name in ("torch", "netwright", "ai_edge_litert"):
-    try:
-        __import__(name)
-    except ImportError:
-        continue
-    raise SystemExit(name + " can be imported: this is no clean environment")
-sys.argv = ["run.py", "model.tflite", {images!r}, {outputs!r}]
-exec(compile(open("run.py").read(), "run.py", "exec"))
-"""
-
-
-def clean_labels(folder: Path, images: Any, scratch: Path) -> list[int]:
-    """The labels that ``run.py`` of an export prints where there is only tflite-micro and numpy.
-
-    Args:
-        folder: of the export.
-        images: (N, H, W, C), prepared.
-        scratch: an empty folder.
-    """
-    packages = scratch / "packages"
-    packages.mkdir()
-    # The wheel itself, and what its metadata require.
-    for name in ("tflite_micro", "numpy", "flatbuffers", "yaml"):
-        found = importlib.util.find_spec(name)
-        assert found is not None
-        assert found.origin is not None
-        home = Path(found.origin).parent
-        (packages / name).symlink_to(home)
-        if (home.parent / f"{name}.libs").exists():
-            (packages / f"{name}.libs").symlink_to(home.parent / f"{name}.libs")
-    np.save(scratch / "images.npy", images)
-    code = _CLEAN.format(
-        packages=str(packages), images=str(scratch / "images.npy"), outputs=str(scratch / "outputs.npy")
-    )
-    command = [sys.executable, "-I", "-S", "-c", code]
-    run = subprocess.run(command, capture_output=True, text=True, cwd=folder, check=False)
-    assert run.returncode == 0, run.stderr
-    return [int(line) for line in run.stdout.split()]

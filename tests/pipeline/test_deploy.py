@@ -26,12 +26,16 @@ from netwright.ir.graph import Graph, GraphBuilder
 from netwright.ir.ops import Add, Conv, Zero
 from netwright.ir.tflm import TflmCost, tflm_cost
 from netwright.nn.data import load_data, open_test_set, split
-from netwright.nn.prepare import prepare
+from netwright.nn.lower import Network, build
+from netwright.nn.prepare import prepare, statistics
+from netwright.nn.recipe import recipe_for
+from netwright.nn.train import train
 from netwright.pipeline import Deployment
 from netwright.pipeline.deployment import job
 from netwright.pipeline.deployment.finished import load_again, read_run
 from netwright.space import unrank
-from tests.pipeline.deployable import SHARE, SPACE, clean_labels, need_edge, search_deployable, write_run
+from tests.export.tflite.clean import clean_labels
+from tests.pipeline.deployable import SHARE, SPACE, need_edge, search_deployable, write_run
 from tests.pipeline.test_signals import SETTINGS as SIGNALS
 from tests.pipeline.test_signals import write_tones, write_windows
 
@@ -134,6 +138,91 @@ def test_files_and_their_facts(deployed: Deployment) -> None:
         facts["interpreter"]["version"],
     ):
         assert words in text
+
+
+@pytest.mark.slow
+def test_what_int8_loses_is_told_from_the_rows_that_validate(run: Path, deployed: Deployment) -> None:
+    found = deployed.facts["fine_tuning"]
+    settings = json.loads((run / "result.json").read_text())
+    assert found["float_accuracy"] == pytest.approx(settings["validation_accuracy"], abs=1e-9)
+    assert abs(found["before"] - found["float_accuracy"]) < 0.05
+    assert (found["after"] is None) == (found["float_accuracy"] - found["before"] <= 0.005)
+    assert "## Fine-tuning" in (deployed.out / "deploy.md").read_text()
+
+
+@pytest.mark.slow
+def test_fine_tuning_may_be_ruled_out(run: Path, tmp_path: Path) -> None:
+    done = netwright.deploy(run, calibration=16, fine_tune="never", out=tmp_path / "files")
+    assert done.facts["fine_tuning"] is None
+    assert "Fine-tuning" not in (done.out / "deploy.md").read_text()
+
+
+def unbalanced(factor: float) -> Network:
+    """A trained network of digits, one channel of which is ``factor`` times as large as it need be.
+
+    The layer that reads it divides by the factor, so that float computes the same; int8 has one scale for all
+    channels, and rounds the others away.
+    """
+    build_graph = GraphBuilder()
+    x = build_graph.input((1, 8, 8))
+    for number, (out, stride) in enumerate(((8, 1), (16, 2), (16, 1))):
+        with build_graph.scope(f"layer{number}"):
+            x = B.conv_bn_act(out=out, stride=stride, activation="relu")(build_graph, x)
+    with build_graph.scope("classifier"):
+        network = build(build_graph.finish(B.classifier(classes=10)(build_graph, x)), seed=0)
+    inputs, labels = digits("train")
+    recipe = replace(recipe_for(load_data("digits")), epochs=20)
+    train(network, inputs, torch.tensor(labels), recipe=recipe, seed=0)
+    with torch.no_grad():
+        state = network.state_dict()
+        for name in ("layer1.bn.weight", "layer1.bn.bias"):
+            state[name][0] *= factor
+        state["layer2.conv.weight"][:, 0] /= factor
+    return network
+
+
+def digits(part: str) -> tuple[torch.Tensor, Any]:
+    """Inputs and labels of the rows that train or validate."""
+    data = load_data("digits")
+    rows = split(data, SHARE, 0)
+    scale = statistics(data.images[rows.train_indices])
+    indices = rows.train_indices if part == "train" else rows.validation_indices
+    return prepare(data.images[indices], (8, 8), scale.mean, scale.std), data.labels[indices]
+
+
+@pytest.mark.slow
+def test_fine_tuning_wins_back_what_int8_lost(tmp_path: Path) -> None:
+    need_edge()
+    network = unbalanced(200)
+    run = write_run(tmp_path / "run", network.graph, network)
+    lost = netwright.deploy(run, fine_tune="never", out=tmp_path / "lost").facts["accuracy"]
+    assert lost["float"] - lost["int8_tflm"] > 0.1
+    done = netwright.deploy(run)
+    found, shares = done.facts["fine_tuning"], done.facts["accuracy"]
+    assert found["kept"]
+    recipe = recipe_for(load_data("digits"))
+    assert found["epochs"] == round(0.2 * recipe.epochs)
+    assert found["learning_rate"] == pytest.approx(0.05 * recipe.learning_rate)
+    assert found["after"] - found["before"] > 0.1
+    assert shares["float"] == lost["float"]  # that of the network as it was trained
+    assert shares["int8_tflm"] - lost["int8_tflm"] > 0.1
+    assert done.facts["differences"] == dict.fromkeys(done.facts["differences"], 0)
+    text = (done.out / "deploy.md").read_text()
+    assert f"int8 gives {100 * found['after']:.2f} %. This file is the fine-tuned one." in text
+
+
+@pytest.mark.slow
+def test_the_better_file_is_kept(tmp_path: Path) -> None:
+    need_edge()
+    network = unbalanced(1)
+    run = write_run(tmp_path / "run", network.graph, network)
+    done = netwright.deploy(run, calibration=64, fine_tune="always")
+    found = done.facts["fine_tuning"]
+    inputs, labels = digits("validation")
+    file = (done.out / "model.tflite").read_bytes()
+    accuracy = float((tflite.run_litert(file, inputs).argmax(-1) == labels).mean())
+    assert accuracy == max(found["before"], found["after"])
+    assert found["kept"] == (found["after"] > found["before"])
 
 
 @pytest.mark.slow
@@ -295,6 +384,8 @@ def test_a_file_where_the_folder_should_be(tmp_path: Path) -> None:
 def test_no_images_for_calibration(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="calibration: expected at least 1 image, got 0"):
         netwright.deploy(tmp_path, calibration=0)
+    with pytest.raises(ConfigError, match="fine_tune: expected one of auto, always, never, got 'yes'"):
+        netwright.deploy(tmp_path, fine_tune="yes")
 
 
 def test_an_unknown_device_is_said_before_anything_takes_time(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from netwright.cli.output import Column, Json, print_json, print_line, print_table
-from netwright.devices import DEVICES, Device, budget_for, find_device, format_bytes
+from netwright.devices import DEVICES, Device, NpuTarget, budget_for, find_device, format_bytes
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
@@ -74,6 +74,10 @@ def _print_catalogue() -> None:
     print_line("`netwright devices NAME` shows how much of it a network may use.")
 
 
+def _npu(npu: NpuTarget) -> str:
+    return f"{npu.accelerator}, for vela {npu.system_config}, {npu.memory_mode} of {npu.config}"
+
+
 def _print_device(device: Device) -> None:
     total = device.sram_total_bytes
     sram = _memory(device.sram_bytes) + (f" in one block, {format_bytes(total)} in all" if total else "")
@@ -83,6 +87,7 @@ def _print_device(device: Device) -> None:
         ("clock", _clock(device)),
         ("SRAM", sram),
         ("flash", _memory(device.flash_bytes)),
+        *([] if device.npu is None else [("NPU", _npu(device.npu))]),
         ("source", device.source),
         *([("note", device.note)] if device.note else []),
     ]

@@ -3,6 +3,7 @@
 from netwright.devices.budget import METRICS, Budget, Check, Limit, Verdict, budget_for, format_cost
 from netwright.devices.catalog import DEVICES, Device, find_device
 from netwright.devices.latency import load_latency, read_latency, write_latency
+from netwright.devices.npu import NpuTarget
 from netwright.devices.units import (
     Quantity,
     format_bytes,
@@ -20,6 +21,7 @@ __all__ = [
     "Check",
     "Device",
     "Limit",
+    "NpuTarget",
     "Quantity",
     "Verdict",
     "budget_for",

@@ -17,6 +17,7 @@ from dataclasses import asdict, dataclass
 from types import MappingProxyType
 from typing import Any
 
+from netwright.devices.npu import NpuTarget
 from netwright.devices.units import KB, MB
 from netwright.errors import BudgetError, ConfigError
 
@@ -41,6 +42,7 @@ class Device:
         source: documents that the figures are from.
         note: which figure was used where several exist, and why.
         sram_total_bytes: bytes of all general SRAM that the maker states, where that is more.
+        npu: the neural processing unit, for estimates by vela; None without one.
     """
 
     name: str
@@ -52,6 +54,7 @@ class Device:
     source: str
     note: str = ""
     sram_total_bytes: int | None = None
+    npu: NpuTarget | None = None
 
     def __post_init__(self) -> None:
         """Check that the figures can be figures.
@@ -59,6 +62,8 @@ class Device:
         Raises:
             BudgetError: if the name is empty, a figure is not positive, or the total is less than its part.
         """
+        if isinstance(self.npu, Mapping):  # as to_dict gives it
+            object.__setattr__(self, "npu", NpuTarget(**self.npu))
         if not _normal(self.name):
             raise BudgetError(f"device: expected a name with letters or digits, got {self.name!r}")
         for field in ("clock_hz", "sram_bytes", "flash_bytes", "sram_total_bytes"):
@@ -171,6 +176,20 @@ _CATALOGUE = (
         "which ESP-IDF can place static data; code kept in RAM and Wi-Fi take from the same region. Flash is "
         "that of the module: 8 MB on the N8, 4 and 16 MB on others. External PSRAM is not counted.",
         sram_total_bytes=512 * KB,
+    ),
+    Device(
+        name="alif-e7",
+        title="Alif Ensemble E7 (AE722F80F55D5), high-performance core",
+        core="Arm Cortex-M55 with an Ethos-U55 of 256 MACs",
+        clock_hz=400 * MHZ,
+        sram_bytes=4 * MB,
+        flash_bytes=0x580000,
+        source="Alif SDK for Zephyr, application note Ethos U-55 NPU (cores, clocks, MACs) and device tree "
+        "of the E7 (SRAM0, SRAM1); Arm learning path on the Ensemble's memory (MRAM)",
+        note="SRAM0 of 4 MB; SRAM1 (2.5 MB) lies elsewhere, and the memories next to the cores are not "
+        "counted. The program lies in 5.5 MB of MRAM, which all cores share. Vela's estimates are for Arm's "
+        "own reference system, whose NPU runs at 500 MHz: at 400 MHz a network takes about a quarter longer.",
+        npu=NpuTarget("ethos-u55-256", "Ethos_U55_High_End_Embedded", "Shared_Sram"),
     ),
     Device(
         name="host-cpu",

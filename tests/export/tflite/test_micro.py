@@ -1,8 +1,5 @@
 from __future__ import annotations
 
-import importlib.util
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +7,7 @@ import pytest
 
 from netwright.errors import ExportError
 from netwright.export import tflite
+from tests.export.tflite.clean import clean_labels
 from tests.export.tflite.conftest import Convert
 from tests.export.tflite.small import images
 
@@ -55,42 +53,14 @@ def test_a_file_that_cannot_run_is_an_error_with_what_was_printed(converted: Con
         tflite.run_micro(made.file, made.images[:, :, :, :-1])
 
 
-CLEAN = """
-import sys
-sys.path[:] = [entry for entry in sys.path if "site-packages" not in entry] + [{packages!r}]
-for name in ("torch", "netwright", "ai_edge_litert"):
-    try:
-        __import__(name)
-    except ImportError:
-        continue
-    raise SystemExit(f"{{name}} can be imported: this is no clean environment")
-sys.argv = ["run.py", "model.tflite", "images.npy", "outputs.npy"]
-exec(compile(open("run.py").read(), "run.py", "exec"))
-"""
-
-
 def test_an_export_runs_where_there_is_only_tflite_micro_and_numpy(
     converted: Convert, tmp_path: Path
 ) -> None:
     made = converted("inverted_residuals")
     file = tflite.write_tflite(made.file, tmp_path / "export")
     assert sorted(path.name for path in file.parent.iterdir()) == ["model.tflite", "run.py"]
-    packages = tmp_path / "packages"
-    packages.mkdir()
-    # The wheel itself, and what its metadata require.
-    for name in ("tflite_micro", "numpy", "flatbuffers", "yaml"):
-        found = importlib.util.find_spec(name)
-        assert found is not None
-        assert found.origin is not None
-        home = Path(found.origin).parent
-        (packages / name).symlink_to(home)
-        if (home.parent / f"{name}.libs").exists():
-            (packages / f"{name}.libs").symlink_to(home.parent / f"{name}.libs")
     batch = images(made.network.graph, 50, seed=9)
-    np.save(file.parent / "images.npy", batch.permute(0, 2, 3, 1).numpy())
-    command = [sys.executable, "-I", "-S", "-c", CLEAN.format(packages=str(packages))]
-    run = subprocess.run(command, capture_output=True, text=True, cwd=file.parent, check=False)
-    assert run.returncode == 0, run.stderr
+    labels = clean_labels(file.parent, batch.permute(0, 2, 3, 1).numpy(), tmp_path)
     here = tflite.run_micro(made.file, batch)
-    assert [int(line) for line in run.stdout.split()] == here.labels.tolist()
-    assert (np.load(file.parent / "outputs.npy") == here.outputs).all()
+    assert labels == here.labels.tolist()
+    assert (np.load(tmp_path / "outputs.npy") == here.outputs).all()

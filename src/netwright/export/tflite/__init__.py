@@ -9,6 +9,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from netwright.devices import NpuTarget as NpuTarget
     from netwright.export.tflite.comparison import Comparison as Comparison
     from netwright.export.tflite.comparison import compare_interpreters as compare_interpreters
     from netwright.export.tflite.conversion import convert as convert
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from netwright.export.tflite.micro import run_micro as run_micro
     from netwright.export.tflite.micro import smallest_arena as smallest_arena
     from netwright.export.tflite.npu import NpuEstimate as NpuEstimate
-    from netwright.export.tflite.npu import NpuTarget as NpuTarget
     from netwright.export.tflite.npu import estimate_npu as estimate_npu
     from netwright.export.tflite.sources import CSources as CSources
     from netwright.export.tflite.sources import write_c_sources as write_c_sources

@@ -13,30 +13,11 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
+from netwright.devices import NpuTarget
 from netwright.errors import ExportError
 from netwright.export.tflite.child import last_lines, run_module
 from netwright.export.tflite.description import kinds
 from netwright.export.tflite.extra import require
-
-ARM_CONFIG = "Arm/vela.ini"
-"""The file of systems and memory modes that vela brings."""
-
-
-@dataclass(frozen=True, slots=True)
-class NpuTarget:
-    """An NPU in its system. All of it is explicit: vela's own defaults differ from one NPU to the next.
-
-    Attributes:
-        accelerator: such as ethos-u55-128.
-        system_config: name of a section System_Config of the file, such as Ethos_U55_High_End_Embedded.
-        memory_mode: name of a section Memory_Mode of the file, such as Shared_Sram.
-        config: the file of both, as vela's --config takes it.
-    """
-
-    accelerator: str
-    system_config: str
-    memory_mode: str
-    config: str = ARM_CONFIG
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from netwright.export import load
 from netwright.export.card import FACTS_FILE
 from netwright.nn.data import Data, Split, load_data, split
 from netwright.nn.lower import Network
+from netwright.nn.recipe import Recipe
 from netwright.nn.task import CLASSIFICATION, find_task
 from netwright.pipeline.outcome import EXPORT, RESULT, read_result
 
@@ -40,6 +41,12 @@ class FinishedRun:
     def seed(self) -> int:
         """Seed of the search."""
         return int(self.result["seed"])
+
+    @property
+    def recipe(self) -> Recipe:
+        """How its finalists were trained."""
+        settings = self.result["settings"]["estimator"]
+        return Recipe(**{field.name: settings[field.name] for field in fields(Recipe)})
 
     @property
     def validation_share(self) -> float:
@@ -81,7 +88,8 @@ def read_run(folder: Path) -> FinishedRun:
         facts = json.loads(path.read_text(encoding="utf-8"))["data"]
         budget = Budget.from_dict(result["budget"])
         run = FinishedRun(folder, result, facts, load(folder / EXPORT), budget)
-        _ = run.seed, run.split_seed, run.validation_share, facts["mean"], facts["std"], facts["classes"]
+        _ = run.seed, run.recipe, run.split_seed, run.validation_share
+        _ = facts["mean"], facts["std"], facts["classes"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         if isinstance(error, NetwrightError):
             raise

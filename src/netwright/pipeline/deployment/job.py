@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from netwright.devices import Budget, Device, budget_for
+from netwright.devices import DEVICES, Budget, Device, NpuTarget, budget_for, find_device
 from netwright.errors import ConfigError, ExportError
 from netwright.export import staged, tflite
 from netwright.export.tflite.extra import require
+from netwright.export.tflite.fine_tuning import Rows, fine_tuned
 from netwright.files import write_whole
 from netwright.ir.graph import Graph
 from netwright.ir.prune import prune_dead
@@ -35,6 +37,9 @@ from netwright.seeding import rng_for
 
 CALIBRATION = 500
 """Training images whose extremes become the ranges of int8, unless it is said."""
+
+FINE_TUNE = ("auto", "always", "never")
+"""When to fine-tune: where int8 loses too much, whatever it loses, or not at all."""
 
 FOLDER = "deploy"
 """Where the files are put, in the run directory, unless it is said."""
@@ -58,7 +63,8 @@ def deploy(
     data: Any = None,
     out: str | Path | None = None,
     calibration: int = CALIBRATION,
-    npu: tflite.NpuTarget | None = None,
+    npu: NpuTarget | None = None,
+    fine_tune: str = "auto",
     on_step: OnStep | None = None,
 ) -> Deployment:
     """Make the int8 file of a finished search, and measure it with the interpreters that will run it.
@@ -75,7 +81,10 @@ def deploy(
         data: the data, where they cannot be loaded again by name; what ``search`` was given.
         out: folder of the files; ``deploy`` in the run directory unless it is said.
         calibration: number of training images that the ranges of int8 are taken from.
-        npu: an Ethos-U whose estimates are wanted too.
+        npu: an Ethos-U whose estimates are wanted too; None takes that of the device, if it has one.
+        fine_tune: whether the network is trained on with int8's rounding: ``auto`` where int8 is more than
+            0.5 points worse than float on the rows that validate, ``always`` or ``never``. What is better
+            there is kept.
         on_step: called with a few words before every step that takes seconds.
 
     Returns:
@@ -91,12 +100,13 @@ def deploy(
             ones.
     """
     tell = on_step or _ignore
-    _check(calibration, device, budget)
+    _check(calibration, device, budget, fine_tune)
     found = read_run(Path(run))
     target = _folder(found, out)
     graph = prune_dead(found.network.graph)
     limits = _limits(found, graph, device, budget)
-    _require(npu)
+    target_npu = npu or _npu_of(device, limits)
+    _require(target_npu)
     ordered = reordered(graph, best_order(graph))
     predicted = tflm_cost(ordered)
     network = _rebuilt(found.network, ordered)
@@ -104,12 +114,36 @@ def deploy(
     loaded, rows = load_again(found, data)
     chosen = calibration_rows(found, rows, calibration)
     tell(f"convert, calibrated on {len(chosen)} images")
-    file = tflite.convert(network, _prepared(found, loaded.images[chosen]))
-    reconcile(predicted.program, tflite.kinds(file))
-    measured = _measure(found, loaded, network, file, npu, tell)
+    examples = _prepared(found, loaded.images[chosen])
+
+    def convert(trained: Network) -> bytes:
+        made = tflite.convert(trained, examples)
+        reconcile(predicted.program, tflite.kinds(made))
+        return made
+
+    file = convert(network)
+    tuned = None
+    if fine_tune != "never":
+        tell(f"run {len(rows.validation_indices)} validation images through LiteRT and torch")
+
+        def labelled(indices: npt.NDArray[np.int64]) -> Rows:
+            return _prepared(found, loaded.images[indices]), loaded.labels[indices]
+
+        file, tuned = fine_tuned(
+            network,
+            file,
+            convert,
+            partial(labelled, rows.train_indices),
+            labelled(rows.validation_indices),
+            found.recipe,
+            found.seed,
+            always=fine_tune == "always",
+            on_step=tell,
+        )
+    measured = _measure(found, loaded, network, file, target_npu, tell)
     calibrated = Calibration(tuple(map(int, chosen)), len(rows.train_indices))
     as_defined = tflm_cost(graph).head_bytes
-    facts = summarise(found, ordered, predicted, as_defined, measured, limits, calibrated)
+    facts = summarise(found, ordered, predicted, as_defined, measured, limits, calibrated, tuned)
     _write(target, file, facts, measured, found, loaded, chosen)
     return Deployment(target, facts)
 
@@ -135,7 +169,7 @@ def _ignore(step: str) -> None:
     pass
 
 
-def _check(calibration: int, device: Device | str | None, budget: Budget | None) -> None:
+def _check(calibration: int, device: Device | str | None, budget: Budget | None, fine_tune: str) -> None:
     """Check what can be checked before anything is read."""
     if calibration < 1:
         raise ConfigError(f"deploy: calibration: expected at least 1 image, got {calibration}")
@@ -143,9 +177,22 @@ def _check(calibration: int, device: Device | str | None, budget: Budget | None)
         raise ConfigError(
             "deploy: expected a device or a budget, got both; budget_for(device, ...) joins them"
         )
+    if fine_tune not in FINE_TUNE:
+        raise ConfigError(f"deploy: fine_tune: expected one of {', '.join(FINE_TUNE)}, got {fine_tune!r}")
 
 
-def _require(npu: tflite.NpuTarget | None) -> None:
+def _npu_of(device: Device | str | None, limits: Budget) -> NpuTarget | None:
+    """The NPU of the device that was given, or else of the one that was searched for."""
+    if isinstance(device, Device):
+        return device.npu
+    if device is not None:
+        return find_device(device).npu
+    # A device of the user's own is not in the catalogue.
+    known = None if limits.device is None else DEVICES.get(limits.device)
+    return None if known is None else known.npu
+
+
+def _require(npu: NpuTarget | None) -> None:
     """Check that the extra is there, before anything takes time."""
     for package, module in _PACKAGES.items():
         require(package, module)
@@ -190,7 +237,7 @@ def _measure(
     data: Data,
     network: Network,
     file: bytes,
-    npu: tflite.NpuTarget | None,
+    npu: NpuTarget | None,
     tell: OnStep,
 ) -> Measurement:
     images, labels = open_test_set(data)

@@ -35,6 +35,7 @@ def page(facts: Mapping[str, Any]) -> str:
         *_ends(facts),
         "## Calibration",
         _calibration(facts),
+        *([] if facts["fine_tuning"] is None else ["## Fine-tuning", _fine_tuning(facts)]),
         *([] if facts["npu"] is None else ["## NPU", *_npu(facts["npu"])]),
         "## Files",
         _FILES,
@@ -148,6 +149,21 @@ def _calibration(facts: Mapping[str, Any]) -> str:
         f"The ranges of int8 are the {found['method']} over {found['images']:,} {_rows(facts)}, drawn with "
         f"seed {found['seed']} from the {found['of_training_images']:,} that the network was trained on; "
         "none validated or tests. `deploy.json` lists their rows."
+    )
+
+
+def _fine_tuning(facts: Mapping[str, Any]) -> str:
+    found, items = facts["fine_tuning"], _rows(facts)
+    measured = (
+        f"On the {items} that validate, float gives {_percent(found['float_accuracy'])} and int8 "
+        f"{_percent(found['before'])}"
+    )
+    if found["after"] is None:
+        return f"{measured}: too little is lost for training on with int8's rounding."
+    kept = "This file is the fine-tuned one." if found["kept"] else "That is no better, so it was not kept."
+    return (
+        f"{measured}. Trained on with int8's rounding, {found['epochs']} epochs at a learning rate of "
+        f"{found['learning_rate']:g}, int8 gives {_percent(found['after'])}. {kept}"
     )
 
 

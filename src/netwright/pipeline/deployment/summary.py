@@ -18,6 +18,7 @@ from netwright.pipeline.deployment.finished import FinishedRun
 
 if TYPE_CHECKING:
     from netwright.export.tflite.description import TensorFacts
+    from netwright.export.tflite.fine_tuning import FineTuned
 
 FORMAT = 1
 HOST_TAIL = "host64"
@@ -98,6 +99,7 @@ def summarise(
     measured: Measurement,
     budget: Budget,
     calibration: Calibration,
+    tuned: FineTuned | None,
 ) -> dict[str, Any]:
     """Give everything as plain JSON values.
 
@@ -109,6 +111,7 @@ def summarise(
         measured: what the file does.
         budget: the limits.
         calibration: what the ranges of int8 come from.
+        tuned: what came of a fine-tuning, if it was not ruled out.
 
     Raises:
         BudgetError: if a limit is on a cost that is not known.
@@ -158,6 +161,7 @@ def summarise(
             "method": "smallest and largest value of each activation",
             "rows": list(calibration.rows),
         },
+        "fine_tuning": None if tuned is None else tuned.to_dict(),
         "input": {**_tensor(measured.file.tensors[measured.file.inputs[0]]), **_normalisation(run)},
         "output": {
             **_tensor(measured.file.tensors[measured.file.outputs[0]]),
