@@ -81,7 +81,7 @@ BUDGETS = {
     ),
     "large": Budget(
         "--max-arena 64KB --max-file 256KB",
-        "--trials 30 --fidelity 0.05 --epochs 24",
+        "--trials 24 --fidelity 0.05 --epochs 21",
         0.94,
         0.945,
         (
