@@ -383,3 +383,23 @@ def test_a_single_network_that_fits_is_trained_once(tmp_path: Path) -> None:
     plan = next(one for one in told if isinstance(one, Planned))
     assert (plan.trials, plan.fitting, plan.top) == (1, True, 1)
     assert search_small(tmp_path / "run", max_macs=least.value, trials=99, strategy="random", top=3).already
+
+
+def test_networks_whose_output_is_zero_are_searched_like_others(tmp_path: Path) -> None:
+    # In the order of their ranks, the first networks of NAS-Bench-201 compute nothing.
+    outcome = netwright.search(
+        "digits",
+        tmp_path / "run",
+        space="nasbench201",
+        strategy="grid",
+        trials=3,
+        epochs=1,
+        fidelity=0.02,
+        top=1,
+        workers=1,
+    )
+    costs = [trial.costs for trial in history_of(outcome.config.out)]
+    assert len(costs) == 3
+    assert not any("arena_bytes" in one for one in costs)
+    assert all(one["peak_activation_bytes"] > 0 for one in costs)
+    assert (outcome.config.out / "report.html").exists()

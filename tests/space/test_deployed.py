@@ -15,9 +15,11 @@ from netwright.space import (
     ExpressionSpace,
     choice,
     compile_space,
+    costs_of,
     count,
     distribution,
     estimate_distribution,
+    every_cost_of,
     extremes,
     fits,
     fitting,
@@ -31,6 +33,7 @@ from netwright.space import (
 )
 from netwright.space.deployed import implied_limits, least_arena, runtime_costs_of
 from netwright.space.shortfall import nearest
+from netwright.spaces.catalog import make_space
 
 LIMITS = (
     {"head_bytes": 3_000},
@@ -124,7 +127,17 @@ def test_what_was_not_found_says_what_the_nearest_needs(
     limits = {"arena_bytes": least - 1}
     assert count(small, limits).lower == 0
     assert why_nothing_fits(small, limits).endswith(f"the budget is arena_bytes {least - 1:,}")
-    assert nearest(small, limits).costs["arena_bytes"] == least
+    near = nearest(small, limits)
+    assert near is not None
+    assert near.costs["arena_bytes"] == least
+
+
+def test_what_is_too_rare_to_be_drawn_is_said_to_exist(small: ExpressionSpace) -> None:
+    message = why_nothing_fits(small, {"arena_bytes": 1 << 30, "flash_bytes": 1 << 30})
+    assert message.startswith(
+        f"hardly any architecture of {small.name} fits the budget: none of those that were"
+    )
+    assert "though one has arena_bytes " in message
 
 
 def test_exact_answers_are_refused_and_samples_offered(small: ExpressionSpace) -> None:
@@ -150,3 +163,32 @@ def test_implied_limits_are_on_costs_of_diagrams(small: ExpressionSpace) -> None
     assert implied["macs"] == 5
     assert set(implied) == {"macs", "peak_activation_bytes", "flash_floor"}
     assert 6_000 < implied["peak_activation_bytes"] < 9_000
+
+
+def test_a_network_whose_output_is_zero_is_not_deployed() -> None:
+    space = make_space("nasbench201", (1, 8, 8), 10)
+    choices = {decision.name: "none" for decision in space.decisions}
+    dead = Architecture(space.id, tuple(choices.items()))
+    alive = Architecture(space.id, tuple({**choices, "cell.3.from0": "nor_conv_3x3"}.items()))
+    assert runtime_costs_of(space, dead) == {}
+    assert set(every_cost_of(space, dead)) == set(space.costs)
+    assert every_cost_of(space, dead) == costs_of(space, dead)
+    assert set(every_cost_of(space, alive)) == {*space.costs, *RUNTIME}
+    budget = {"arena_bytes": 1 << 30}
+    assert fits(space, alive, budget)
+    assert not fits(space, dead, budget)
+    assert fits(space, dead, {"macs": 1 << 40})
+    rng = rng_for(0)
+    drawn = [sample(space, rng, budget) for _ in range(40)]
+    assert all(runtime_costs_of(space, one) for one in drawn)
+    seen = estimate_distribution(space, "arena_bytes", samples=40)
+    assert 20 < seen.samples < 40
+
+
+@pytest.mark.parametrize("name", ["darts", "nasbench201", "nasnet"])
+def test_networks_of_cells_have_the_costs_of_the_runtime(name: str) -> None:
+    space = make_space(name, (3, 16, 16), 10)
+    rng = rng_for(1)
+    costs = [every_cost_of(space, sample(space, rng)) for _ in range(3)]
+    assert all(set(one) in ({*space.costs, *RUNTIME}, set(space.costs)) for one in costs)
+    assert any("arena_bytes" in one for one in costs)

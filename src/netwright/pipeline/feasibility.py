@@ -50,6 +50,11 @@ def why_nothing_fits(space: ExpressionSpace, budget: Budget) -> str:
         return f"nothing fits: {which} of {networks} needs {at_least}{needs}"
     if not found and limits_a_runtime(budget):
         near = nearest(space, budget)
+        if near is None:
+            return (
+                f"nothing that fits was found among {networks}: the small ones have an output that does not "
+                "depend on the input"
+            )
         over = [limits[name] for name, limit in budget.items() if near.costs[name] > limit]
         needs = "; and ".join(_against(limit, near.costs[limit.metric]) for limit in over)
         return (

@@ -36,7 +36,7 @@ def accuracy_over_cost(
     """Scatter the trials over one cost, with the Pareto front, the winner and the limit.
 
     Args:
-        trials: complete trials, at least one.
+        trials: complete trials that have the cost, at least one.
         metric: name of the cost.
         limit: the budget's limit on it, or None.
         winner: the architecture to mark, if it is among the trials.

@@ -143,11 +143,14 @@ def _front(content: ReportContent) -> dict[str, Any] | None:
 
 
 def _trade_offs(content: ReportContent) -> list[Plot]:
-    """A scatter for each cost; none before the first complete trial."""
-    trials = content.complete
+    """A scatter for each cost; none before the first complete trial that has it."""
     plots = []
     limits = {row.metric: row.limit for row in content.verdict.rows}
-    for metric in content.cost_names if trials else ():
+    for metric in content.cost_names:
+        # What cannot be deployed has no costs of the runtime.
+        trials = [trial for trial in content.complete if metric in trial.costs]
+        if not trials:
+            continue
         figure = figures.accuracy_over_cost(
             trials, metric, limit=limits.get(metric), winner=content.winner, task=content.task
         )

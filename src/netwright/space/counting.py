@@ -20,7 +20,8 @@ from netwright.space.shares import share_interval
 from netwright.space.shortfall import nearest, why_nothing_fits
 
 _TRIES = 100_000
-
+_PLANNED_TRIES = 1_000
+"""Draws until nothing is taken to fit; where each is planned for a runtime, that is a minute or two."""
 
 DRAWS = 400
 """Architectures that are looked at one by one where a limit is on a cost of a runtime: about a second."""
@@ -105,8 +106,9 @@ def _counted_by_draws(candidates: FittingArchitectures) -> Count:
     fits_at = {index: candidates.at(index) is not None for index in dict.fromkeys(indices)}
     low, high = share_interval(sum(fits_at[index] for index in indices), DRAWS, CONFIDENCE)
     lower = sum(fits_at.values())
-    if not lower and nearest(candidates.space, dict(candidates.limits)).excess <= 1:
-        lower = 1
+    if not lower:
+        near = nearest(candidates.space, dict(candidates.limits))
+        lower = int(near is not None and near.excess <= 1)
     return Count(lower, total, (low * total, high * total))
 
 
@@ -189,7 +191,8 @@ class FittingArchitectures:
         Raises:
             BudgetError: if nothing fits.
         """
-        for _ in range(_TRIES if self.upper else 0):
+        tries = _PLANNED_TRIES if limits_a_runtime(dict(self.limits)) else _TRIES
+        for _ in range(tries if self.upper else 0):
             architecture = self.at(integer_below(rng, self.upper))
             if architecture is not None:
                 return architecture

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from math import inf
 
-from netwright.errors import BudgetError, SpaceError, TooLargeError
+from netwright.errors import BudgetError, GraphError, SpaceError, TooLargeError
 from netwright.ir.cost import cost
 from netwright.ir.latency import LATENCY
 from netwright.ir.runtime import FLOORS, RUNTIME
@@ -115,20 +117,28 @@ def costs_of(space: ExpressionSpace, architecture: Architecture) -> dict[str, in
 def every_cost_of(space: ExpressionSpace, architecture: Architecture) -> dict[str, int]:
     """The exact costs of one architecture, those of the runtime too, which take a few milliseconds.
 
+    A network that cannot be deployed, see ``runtime_costs_of``, or that has an op without a rule for the
+    runtime, has no costs there.
+
     Raises:
         SpaceError: if it is not an architecture of this space.
-        GraphError: if an op has no rule for the runtime.
     """
     found = costs_of(space, architecture)
-    return found | runtime_costs_of(space, architecture) if space.runtime else found
+    if space.runtime:
+        with suppress(GraphError):
+            found |= runtime_costs_of(space, architecture)
+    return found
 
 
 def fits(space: ExpressionSpace, architecture: Architecture, budget: Budget) -> bool:
     """Whether the costs of an architecture are within a budget; of a chain without building what cannot be.
 
+    What cannot be deployed, see ``runtime_costs_of``, does not fit a budget of a runtime.
+
     Raises:
         SpaceError: if it is not an architecture of this space.
         BudgetError: if the budget names an unknown cost.
+        GraphError: if the budget limits costs of a runtime, for which an op has no rule.
     """
     if not budget:
         return True
@@ -141,12 +151,10 @@ def fits(space: ExpressionSpace, architecture: Architecture, budget: Budget) -> 
         implied = {name: limit for name, limit in budget.items() if name in costs}
     if any(costs[name] > limit for name, limit in implied.items()):
         return False
-    return not limits_a_runtime(budget) or _keeps(runtime_costs_of(space, architecture), budget)
-
-
-def _keeps(costs: Mapping[str, int], budget: Budget) -> bool:
-    """Whether those costs that are known are within their limits."""
-    return all(costs[name] <= limit for name, limit in budget.items() if name in costs)
+    if not limits_a_runtime(budget):
+        return True
+    planned = runtime_costs_of(space, architecture)
+    return all(planned.get(name, inf) <= limit for name, limit in budget.items() if name in RUNTIME)
 
 
 def path_costs(space: ExpressionSpace, architecture: Architecture, diagram: Diagram) -> dict[str, int]:

@@ -10,10 +10,10 @@ from netwright.errors import SpaceError, TooLargeError
 from netwright.ir.runtime import FLASH_FIXED, RUNTIME
 from netwright.space.architecture import Architecture
 from netwright.space.compile import ExpressionSpace
-from netwright.space.deployed import least_arena, limits_a_runtime
+from netwright.space.deployed import least_arena, limits_a_runtime, runtime_costs_of
 from netwright.space.diagram import PEAK, Diagram
 from netwright.space.frontier import extreme_path
-from netwright.space.members import Budget, architecture_of, diagram_of, every_cost_of, of_expression, size
+from netwright.space.members import Budget, architecture_of, costs_of, diagram_of, of_expression, size
 
 BRACKETS = 16
 """Limits on the peak for which a network with the least other costs is looked at."""
@@ -102,8 +102,15 @@ def why_nothing_fits(space: ExpressionSpace, budget: Budget) -> str:
     found = shortfalls(space, budget)
     if not found and limits_a_runtime(budget):
         near = nearest(space, budget)
+        if near is None:
+            return f"no small architecture of {space.name} has an output that depends on the input"
         needs = ", ".join(f"{name} {near.costs[name]:,}" for name in budget)
         asked = ", ".join(f"{name} {limit:,}" for name, limit in budget.items())
+        if near.excess <= 1:
+            return (
+                f"hardly any architecture of {space.name} fits the budget: none of those that were drawn "
+                f"does, though one has {needs}; the budget is {asked}: raise it, or narrow the space"
+            )
         return (
             f"no architecture of {space.name} was found that fits the budget, although some may: the nearest "
             f"of {near.looked_at} has {needs}; the budget is {asked}"
@@ -136,7 +143,7 @@ class Nearest:
     looked_at: int
 
 
-def nearest(space: ExpressionSpace, budget: Budget) -> Nearest:
+def nearest(space: ExpressionSpace, budget: Budget) -> Nearest | None:
     """Look for an architecture within a budget where small ones are, without a promise to find one.
 
     For a few limits on the peak memory, the architectures with the least interpreter structures, weights and
@@ -145,6 +152,12 @@ def nearest(space: ExpressionSpace, budget: Budget) -> Nearest:
     Args:
         space: the space.
         budget: upper limits by cost.
+
+    Returns:
+        The nearest; None if nothing that was looked at can be deployed.
+
+    Raises:
+        GraphError: if an op has no rule for the runtime.
     """
     best: Nearest | None = None
     seen: set[Architecture] = set()
@@ -152,12 +165,13 @@ def nearest(space: ExpressionSpace, budget: Budget) -> Nearest:
         if architecture in seen:
             continue
         seen.add(architecture)
-        costs = every_cost_of(space, architecture)
+        costs = costs_of(space, architecture) | runtime_costs_of(space, architecture)
+        if not costs.keys() >= budget.keys():
+            continue
         excess = max((costs[name] / max(limit, 1) for name, limit in budget.items()), default=0.0)
         if best is None or excess < best.excess:
             best = Nearest(architecture, costs, excess, 0)
-    assert best is not None, "there is at least one path"
-    return Nearest(best.architecture, best.costs, best.excess, len(seen))
+    return None if best is None else Nearest(best.architecture, best.costs, best.excess, len(seen))
 
 
 def _peaked(space: ExpressionSpace) -> Diagram:

@@ -69,6 +69,9 @@ def words(graph: Graph) -> str:
         ([Conv(8, (3, 3), padding="symmetric")], "CONV_2D"),
         ([Conv(8, (3, 3), padding=(0, 0, 0, 0))], "CONV_2D"),
         ([Conv(8, (3, 3), padding=(1, 0, 1, 0))], "PAD CONV_2D"),
+        ([Conv(8, (1, 1), (2, 2), padding=(-1, 0, -1, 0))], "SLICE SLICE CONV_2D"),
+        ([Conv(8, (1, 1), (2, 2), padding=(-1, 1, -1, 1))], "SLICE SLICE PAD CONV_2D"),
+        ([Conv(8, (3, 3), padding=(0, -1, 0, 0))], "SLICE CONV_2D"),
         ([CONV, ChannelShuffle(2), CONV], "CONV_2D RESHAPE TRANSPOSE RESHAPE CONV_2D"),
         ([CONV, ChannelShuffle(1), ChannelShuffle(8), CONV], "CONV_2D CONV_2D"),
         (
@@ -110,6 +113,31 @@ def test_equal_constants_are_one_tensor() -> None:
     assert sum(tensor.constant for tensor in program.tensors) == 2 * 2 + 3
 
 
+def test_what_is_computed_twice_is_one_operator() -> None:
+    build = GraphBuilder()
+    x = build.apply("conv", CONV, build.input((8, 8, 8)))
+    relus = [build.apply(f"relu{number}", Activation("relu"), x) for number in range(2)]
+    layers = [build.apply(f"layer{number}", CONV, relu) for number, relu in enumerate(relus)]
+    pools = [build.apply(f"pool{number}", Pool("max", (2, 2), (2, 2)), layers[0]) for number in range(2)]
+    sums = [build.apply(f"sum{number}", Add(), pool, pools[1]) for number, pool in enumerate(pools)]
+    program = lower(build.finish(build.apply("join", Concat(), *sums), layers[1]))
+    # Both relus are one, which the layer takes up; layers have weights of their own.
+    assert program.kinds == ("CONV_2D", "CONV_2D", "CONV_2D", "MAX_POOL_2D", "ADD", "CONCATENATION")
+    assert [operator.function for operator in program.operators] == ["relu", "", "", "", "", ""]
+
+
+def test_a_layer_runs_where_the_activation_stands_that_it_takes_up() -> None:
+    build = GraphBuilder()
+    x = build.input((8, 8, 8))
+    early = build.apply("early", CONV, x)
+    other = build.apply("other", CONV, x)
+    program = lower(build.finish(build.apply("relu", Activation("relu"), early), other))
+    assert [operator.node for operator in program.operators] == ["other", "early"]
+    assert [program.tensors[index].node for index in program.outputs] == ["early", "other"]
+    # Numbered by first use: the input, then weights, bias and output of each.
+    assert [operator.output for operator in program.operators] == [3, 6]
+
+
 def test_a_sum_of_three_is_two_sums() -> None:
     build = GraphBuilder()
     x = build.input((8, 8, 8))
@@ -149,7 +177,6 @@ def test_an_activation_that_others_bypass_is_an_operator() -> None:
         ([GlobalPool("max")], "n0: a global maximum"),
         ([Resize((4, 4), "nearest")], "n0: resize by nearest"),
         ([Pool("max", (3, 3), (2, 2), "symmetric")], "n0: expected padding 'same' or none"),
-        ([Conv(8, (3, 3), padding=(-1, 0, -1, 0))], "n0: cropping"),
         ([GlobalPool(), Flatten(), Activation("hardswish"), BatchNorm()], "n3: a batch norm on a vector"),
     ],
 )

@@ -15,6 +15,7 @@ from netwright.export.tflite.folding import fold
 from netwright.ir.graph import Graph
 from netwright.ir.ops import Activation, Conv, Linear
 from netwright.ir.tflm import lower
+from netwright.ir.tflm.writer import sources
 from netwright.nn.lower import Network, build
 
 
@@ -102,12 +103,14 @@ def int8_nodes(graph: Graph) -> tuple[str, ...]:
         if operator.function and not isinstance(graph[operator.node].op, Activation)
     }
     written = {program.tensors[operator.output].node for operator in program.operators}
-    return tuple(
+    source = sources(graph.nodes)
+    whole = {
         node.name
         for node in graph.nodes[1:]
         if (node.name in written and node.name not in fused)
-        or (isinstance(node.op, Activation) and node.inputs[0] in fused)
-    )
+        or (isinstance(node.op, Activation) and source[node.inputs[0]] in fused)
+    }
+    return tuple(node.name for node in graph.nodes[1:] if source[node.name] in whole)
 
 
 def round_activations(x: Tensor) -> Tensor:

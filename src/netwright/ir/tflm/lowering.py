@@ -7,7 +7,7 @@
 | relu, relu6 | nothing behind layer, sum, product or pool that nothing else reads; else RELU, no rule for relu6 |
 | hardswish, sigmoid, silu | HARD_SWISH; LOGISTIC; LOGISTIC and MUL |
 | hardsigmoid | the layer before adds, MUL by 1/6; so squeeze-and-excite is MEAN, CONV_2D, CONV_2D, MUL, MUL |
-| padding | ``same``, or what equals it: nothing; else PAD |
+| padding | ``same``, or what equals it: nothing; else PAD, or SLICE where a side is below 0 |
 | channel shuffle | RESHAPE, TRANSPOSE, RESHAPE |
 | add, multiply, concat, slice, pool, global average, flatten | ADD, MUL, CONCATENATION, SLICE, ..._POOL_2D, MEAN, RESHAPE |
 

@@ -28,7 +28,8 @@ _NOTHING: Sides = (0, 0, 0, 0)
 def conv(to: Writer, node: Node, op: Conv) -> int:
     """CONV_2D, or DEPTHWISE_CONV_2D where each input channel has filters of its own.
 
-    Padding that is not what SAME does becomes a PAD, and so a second map in memory.
+    Padding that is not what SAME does becomes a PAD, and so a second map in memory; a crop a SLICE of each
+    axis.
     """
     channels, *size = to.graph[to.source[node.inputs[0]]].shape
     extent = (size[0], size[1])
@@ -60,20 +61,33 @@ def conv(to: Writer, node: Node, op: Conv) -> int:
 
 
 def _pad(to: Writer, node: Node, source: int, sides: Sides) -> int:
-    if min(sides) < 0:
-        raise GraphError(
-            f"{node.name}: cropping ({sides}) has no rule for the memory of TensorFlow Lite Micro; use "
-            "padding of 0 or more"
-        )
     known = to.padded.get((source, sides))
     if known is not None:
         return known
-    top, bottom, left, right = sides
+    whole = source
+    top, bottom, left, right = (max(side, 0) for side in sides)
+    for axis, before, after in ((1, *sides[:2]), (2, *sides[2:])):
+        source = _crop(to, node, source, axis, min(before, 0), min(after, 0))
+    if max(sides) <= 0:
+        to.padded[whole, sides] = source
+        return source
     numbers = to.indices(node.name, 0, 0, top, bottom, left, right, 0, 0, rows=4)
     _, height, width, channels = to.shape(source)
     shape = (1, height + top + bottom, width + left + right, channels)
-    to.padded[source, sides] = output = to.apply("PAD", node.name, (source, numbers), shape)
+    to.padded[whole, sides] = output = to.apply("PAD", node.name, (source, numbers), shape)
     return output
+
+
+def _crop(to: Writer, node: Node, source: int, axis: int, before: int, after: int) -> int:
+    """SLICE of one axis of (1, H, W, C); nothing without a side below 0."""
+    if before == after == 0:
+        return source
+    shape = list(to.shape(source))
+    shape[axis] += before + after
+    begin = [0, 0, 0, 0]
+    begin[axis] = -before
+    inputs = (source, to.indices(node.name, *begin), to.indices(node.name, *shape))
+    return to.apply("SLICE", node.name, inputs, tuple(shape))
 
 
 def linear(to: Writer, node: Node, op: Linear) -> int:

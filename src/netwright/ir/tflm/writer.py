@@ -2,14 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from netwright.ir.graph import Graph, Node
-from netwright.ir.ops import Identity, Shape
+from netwright.ir.ops import BatchNorm, Conv, Identity, Linear, Op, Shape
 from netwright.ir.tflm.program import FileTensor, Operator, Program, activation, constant
 
 _TAKE_FUNCTION = frozenset(
     {"ADD", "AVERAGE_POOL_2D", "CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "MAX_POOL_2D", "MUL"}
 )
 LAYERS = frozenset({"CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED"})
+_WITH_WEIGHTS = (BatchNorm, Conv, Linear)
+
+
+def sources(nodes: Sequence[Node]) -> dict[str, str]:
+    """For every node itself, what an identity passes on, or an earlier node that computes the same.
+
+    What has no weights and reads the same is computed once in the file.
+
+    Args:
+        nodes: every one behind those that it reads.
+    """
+    source: dict[str, str] = {}
+    known: dict[tuple[Op, tuple[str, ...]], str] = {}
+    for node in nodes:
+        inputs = tuple(source[read] for read in node.inputs)
+        if isinstance(node.op, Identity):
+            source[node.name] = inputs[0]
+        elif isinstance(node.op, _WITH_WEIGHTS):
+            source[node.name] = node.name
+        else:
+            source[node.name] = known.setdefault((node.op, inputs), node.name)
+    return source
 
 
 class Writer:
@@ -21,7 +45,7 @@ class Writer:
         operators: in execution order.
         tensor_of: index of the tensor that holds the output of a node.
         readers: for every node that is not an identity how many nodes read it, the caller counted as one.
-        source: for every node itself, or what an identity passes on.
+        source: see ``sources``.
         dropped: outputs of operators that were written into later ones.
         padded: index of a map by index and sides of the one that it was padded from.
     """
@@ -50,19 +74,13 @@ class Writer:
         self._producers: dict[int, int] = {}
         self._changed = False
         self._constants: dict[tuple[object, ...], int] = {}
-        self.source: dict[str, str] = {}
+        self.source = sources([node for node in graph.nodes if node.name in needed])
         self.readers: dict[str, list[Node | None]] = {}
         for node in graph.nodes:
-            name = node.name
-            if name not in needed:
-                continue
-            if isinstance(node.op, Identity):
-                self.source[name] = self.source[node.inputs[0]]
-                continue
-            self.source[name] = name
-            self.readers[name] = []
-            for read in node.inputs:
-                self.readers[self.source[read]].append(node)
+            if self.source.get(node.name) == node.name:
+                self.readers[node.name] = []
+                for read in node.inputs:
+                    self.readers[self.source[read]].append(node)
         for name in graph.outputs:
             self.readers[self.source[name]].append(None)
 
@@ -138,7 +156,10 @@ class Writer:
         return index
 
     def fuse(self, name: str, function: str) -> int | None:
-        """Let the operator before an activation compute it; gives the tensor's index, None if it cannot."""
+        """Let the operator before an activation compute it; gives the tensor's index, None if it cannot.
+
+        The operator then runs where the activation stands, as the converter puts it.
+        """
         index = self.read(name)
         producer = self.producer(index)
         if (
@@ -148,7 +169,15 @@ class Writer:
             or not self.alone(name)
         ):
             return None
-        self.operators[self._producers[index]] = producer._replace(function=function)
+        place = self._producers[index]
+        if place != len(self.operators) - 1:
+            for operator in self.operators[place + 1 :]:
+                self._producers[operator.output] -= 1
+            del self.operators[place]
+            self._producers[index] = len(self.operators)
+            self.operators.append(producer)
+            self._changed = True
+        self.operators[-1] = producer._replace(function=function)
         return index
 
     def reshape_again(self, index: int, inputs: tuple[int, ...], shape: Shape) -> None:
