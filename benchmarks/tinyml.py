@@ -40,9 +40,10 @@ from netwright.nn.prepare import prepare, statistics
 from netwright.nn.recipe import Recipe
 from netwright.nn.train import train
 from netwright.seeding import rng_for
+from netwright.spaces.catalog import write_space
 
 HERE = Path(__file__).parent
-COMMON = "--data fashion-mnist --space convnet-tiny --augmentation shift-flip-cutout --top 2 --workers 2"
+COMMON = "--data fashion-mnist --augmentation shift-flip-cutout --top 2 --workers 2"
 MINUTES = 60
 """Within which search, final trainings and deployment are to be done, on two cores."""
 DROP, AGREEMENT = 0.005, 0.99
@@ -58,6 +59,7 @@ class Budget(NamedTuple):
 
     Attributes:
         limits: what is limited, as options of the search.
+        space: settings of convnet-tiny.
         search: the other options.
         bar: int8 accuracy to reach.
         goal: a better one, for the record.
@@ -65,6 +67,7 @@ class Budget(NamedTuple):
     """
 
     limits: str
+    space: dict[str, str]
     search: str
     bar: float
     goal: float
@@ -74,6 +77,7 @@ class Budget(NamedTuple):
 BUDGETS = {
     "small": Budget(
         "--max-head 16KB --max-file 64KB",
+        {},
         "--trials 36 --fidelity 0.06 --epochs 32",
         0.925,
         0.932,
@@ -81,6 +85,7 @@ BUDGETS = {
     ),
     "large": Budget(
         "--max-arena 64KB --max-file 256KB",
+        {"layers": "ordinary"},
         "--trials 24 --fidelity 0.05 --epochs 21",
         0.94,
         0.945,
@@ -119,14 +124,19 @@ def main() -> int:
 def _measure(folder: Path, budget: Budget, baselines: bool) -> dict[str, Any]:
     run = folder / "search"
     options = shlex.split(f"{COMMON} {budget.limits} {budget.search}")
-    _timed(folder / "search.json", ["search", *options, "--out", str(run)])
+    space = "convnet-tiny"
+    if budget.space:
+        space = str(folder / "space.yaml")
+        write_space(space, "convnet-tiny", budget.space)
+    _timed(folder / "search.json", ["search", "--space", space, *options, "--out", str(run)])
     _timed(folder / "deploy.json", ["deploy", str(run)])
     minutes = {step: json.loads((folder / f"{step}.json").read_text()) for step in ("search", "deploy")}
     result = json.loads((run / "result.json").read_text())
     deployed = json.loads((run / "deploy" / "deploy.json").read_text())
     shares = deployed["accuracy"]
     found: dict[str, Any] = {
-        "command": f"netwright search {shlex.join(options)}",
+        "command": f"netwright search --space {Path(space).name} {shlex.join(options)}",
+        "space": {"space": "convnet-tiny", "set": budget.space},
         "bar": budget.bar,
         "goal": budget.goal,
         "minutes": minutes,

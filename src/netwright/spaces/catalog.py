@@ -215,7 +215,15 @@ _ALL = (
         "convnet-tiny",
         convnet_tiny,
         "ordinary convolutions, basic blocks and inverted residuals for small maps on a microcontroller",
-        (),
+        (
+            Parameter(
+                "layers",
+                str,
+                "all",
+                "all, or ordinary: without inverted residuals",
+                options=("all", "ordinary"),
+            ),
+        ),
         (1, 28, 28),
         10,
     ),

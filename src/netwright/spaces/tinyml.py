@@ -67,7 +67,7 @@ CONVNET_STAGES = (
 """Name, widths, stride and depths of each stage of ``convnet_tiny``."""
 
 
-def convnet_tiny(input_shape: Shape, classes: int) -> ExpressionSpace:
+def convnet_tiny(input_shape: Shape, classes: int, *, layers: str = "all") -> ExpressionSpace:
     """Small networks of ordinary convolutions beside depthwise ones, for small maps on a microcontroller.
 
     On maps of a few hundred pixels depthwise convolutions save little memory: an ordinary 3 x 3 convolution
@@ -80,6 +80,7 @@ def convnet_tiny(input_shape: Shape, classes: int) -> ExpressionSpace:
     Args:
         input_shape: (channels, height, width) of the data; square.
         classes: number of classes.
+        layers: ``all``, or ``ordinary`` without inverted residuals.
 
     Raises:
         SpaceError: if the images are not square or below 8 pixels.
@@ -90,7 +91,7 @@ def convnet_tiny(input_shape: Shape, classes: int) -> ExpressionSpace:
     stages = [
         repeat(
             name,
-            place("op", _convnet_layer(choice(*widths, name=f"{name}.width"), stride)),
+            place("op", _convnet_layer(choice(*widths, name=f"{name}.width"), stride, layers)),
             depth=choice(*depths),
         )
         for name, widths, stride, depths in CONVNET_STAGES
@@ -109,13 +110,13 @@ def convnet_tiny(input_shape: Shape, classes: int) -> ExpressionSpace:
     return compile_space(expression, "convnet-tiny")
 
 
-def _convnet_layer(width: Any, stride: int) -> Any:
-    return choice(
-        {
-            "conv": B.conv_bn_act(out=width, stride=stride, activation="relu6"),
-            "basic": B.basic(out=width, stride=stride, activation="relu6"),
-            "inverted": B.inverted_residual(
-                out=width, stride=stride, kernel=choice(3, 5), expand=choice(2, 4)
-            ),
-        }
-    )
+def _convnet_layer(width: Any, stride: int, layers: str) -> Any:
+    blocks = {
+        "conv": B.conv_bn_act(out=width, stride=stride, activation="relu6"),
+        "basic": B.basic(out=width, stride=stride, activation="relu6"),
+    }
+    if layers == "all":
+        blocks["inverted"] = B.inverted_residual(
+            out=width, stride=stride, kernel=choice(3, 5), expand=choice(2, 4)
+        )
+    return choice(blocks)
