@@ -3,6 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import yaml
 
 from netwright.devices import budget_for
 from netwright.space import count
@@ -45,7 +46,7 @@ def test_text(netwright: Netwright) -> None:
         (["mcunet", "--max-sram", "64KB", "--by", "depth"], "depth: mcunet has no such decision"),
         (
             ["mcunet", "--max-sram", "64KB", "--by", "stage1.depth", "--out", "x.yaml"],
-            "--out: mcunet has no parameter stage1.depth that would fix it in a file",
+            "--out: stage1.depth is decided anew at its place, so that a file cannot settle it",
         ),
         (["mcunet", "--max-sram", "20KB"], "every one needs more than arena_bytes"),
         (["nats-size", "--max-params", "1M"], "expected a decision about the whole network"),
@@ -53,3 +54,16 @@ def test_text(netwright: Netwright) -> None:
 )
 def test_errors(arguments: list[str], expected: str, netwright: Netwright) -> None:
     assert expected in netwright("space", "design", *arguments).error
+
+
+def test_the_best_sub_space_by_any_named_decisions_is_written(netwright: Netwright, tmp_path: Path) -> None:
+    file = tmp_path / "best.yaml"
+    options = ("--max-arena", "32KB", "--max-file", "64KB", "--by", "stem.stride,stem.width")
+    text = netwright("space", "design", "convnet-tiny", *options, "--out", str(file)).text
+    assert f"search it with --space {file}" in text
+    settings = yaml.safe_load(file.read_text())["set"]
+    assert set(settings) == {"stem.stride", "stem.width"}
+    whole = netwright("space", "size", "convnet-tiny", "--json").json["size"]
+    assert netwright("space", "size", str(file), "--json").json["size"] * 2 * 4 == whole
+    given = [f"--set={name}={value}" for name, value in settings.items()]
+    assert netwright("space", "size", "convnet-tiny", *given, "--json").json["size"] * 2 * 4 == whole

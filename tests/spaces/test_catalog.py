@@ -175,6 +175,24 @@ def test_a_file_fixes_parameters(tmp_path: Path, ending: str) -> None:
         assert json.loads(path.read_text()) == {"space": "mcunet", "set": {"resolution": 96, "width": 0.5}}
 
 
+def test_a_file_settles_decisions_beside_parameters(tmp_path: Path) -> None:
+    path = tmp_path / "won.yaml"
+    settings = {"layers": "ordinary", "stem.stride": 1, "stem.width": 16}
+    write_space(path, "convnet-tiny", settings)
+    space = load_space(path, (1, 28, 28), 10)
+    whole = make_space("convnet-tiny", (1, 28, 28), 10, {"layers": "ordinary"})
+    assert size(space) * 2 * 4 == size(whole)
+    assert "stem.stride" not in {decision.name for decision in space.decisions}
+    path.write_text("space: convnet-tiny\nset: {stem.stride: 3}")
+    with pytest.raises(
+        ConfigError, match=r"won\.yaml: convnet-tiny\.stem\.stride: expected one of 1, 2, got 3"
+    ):
+        load_space(path)
+    path.write_text("space: convnet-tiny\nset: {stem.stride: [1]}")
+    with pytest.raises(ConfigError, match=r"stem\.stride: expected a number or a word, got \[1\]"):
+        load_space(path)
+
+
 def test_a_name_is_loaded_too() -> None:
     assert load_space("nats_size").id == make_space("nats-size").id
     assert resolve_space("mcunet", {"width": "0.5"}) == (SPACES["mcunet"], {"width": 0.5})
@@ -201,7 +219,10 @@ def test_a_file_need_not_set_anything(tmp_path: Path, text: str) -> None:
         ("space: mcunet\nset: 1", "set: expected values by parameter, got 1"),
         ("space: mcunat", "space: 'mcunat' is unknown; did you mean mcunet"),
         ("space: mcunet\nset: {width: wide}", r"mcunet\.width: expected a number above 0, got 'wide'"),
-        ("space: nats-size\nset: {width: 1}", r"nats-size\.width: .* nats-size has none"),
+        (
+            "space: nats-size\nset: {width: 1}",
+            r"nats-size\.width: .* a decision to settle: layer1\.width, .*",
+        ),
         ("space: " + "x" * 100, "space: 'xxx"),
         ("- " + "x" * 100, r"got \['xxx.*\.\.\.$"),
     ],

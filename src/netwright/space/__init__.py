@@ -31,6 +31,7 @@ from netwright.space.opaque import (
     estimate_size,
 )
 from netwright.space.program import Decision
+from netwright.space.settling import named_choices, settle
 from netwright.space.shortfall import shortfalls, smallest, why_nothing_fits
 from netwright.space.topology import trellis
 from netwright.space.variation import Neighbourhood, mutate, neighbours
@@ -78,6 +79,7 @@ __all__ = [
     "five_steps",
     "iterate",
     "mutate",
+    "named_choices",
     "neighbours",
     "place",
     "rank",
@@ -86,6 +88,7 @@ __all__ = [
     "sample",
     "sample_per_decision",
     "sequential",
+    "settle",
     "shortfalls",
     "size",
     "smallest",

@@ -31,7 +31,7 @@ from netwright.spaces.mobilenet import (
 from netwright.spaces.nasbench201 import nasbench201
 from netwright.spaces.nasnet import nasnet
 from netwright.spaces.nats import nats_size
-from netwright.spaces.parameters import RESOLUTION, Setting, read_parameters
+from netwright.spaces.parameters import RESOLUTION, Setting, read_settings, settle_decisions
 from netwright.spaces.resnet import resnet
 from netwright.spaces.shufflenet import shufflenet, shufflenet_v1
 from netwright.spaces.signals import conv1d_tiny, spectrogram_tiny
@@ -339,7 +339,7 @@ def make_space(
         name: one of ``SPACES``.
         input_shape: (channels, height, width) of the data; by default that of the entry.
         classes: number of classes; by default that of the entry.
-        parameters: settings of the space by name, as values or as text.
+        parameters: settings of the space by name, as values or as text; the name of a decision settles it.
 
     Raises:
         ConfigError: if the space or a setting is unknown, a value is wrong, or the number of classes is not
@@ -350,7 +350,7 @@ def make_space(
     'stage1.depth'
     """
     entry = find_space(name)
-    return _make(entry, read_parameters(entry.name, entry.parameters, parameters), input_shape, classes)
+    return _make(entry, read_settings(entry.name, entry.parameters, parameters), input_shape, classes)
 
 
 def load_space(
@@ -359,7 +359,7 @@ def load_space(
     classes: int | None = None,
     parameters: Mapping[str, object] = MappingProxyType({}),
 ) -> ExpressionSpace:
-    """Make a search space by its name or from a file that fixes some of its parameters.
+    """Make a search space by its name or from a file that sets parameters or settles decisions.
 
     Args:
         source: one of ``SPACES``, or a path that ends in .json, .yaml or .yml; see ``resolve_space``.
@@ -372,7 +372,12 @@ def load_space(
         SpaceError: if the space is not for data of this shape.
     """
     entry, settings = resolve_space(source, parameters)
-    return _make(entry, settings, input_shape, classes)
+    try:
+        return _make(entry, settings, input_shape, classes)
+    except ConfigError as error:
+        if Path(source).suffix.lower() not in FILES:
+            raise
+        raise ConfigError(f"{source}: {error}") from None
 
 
 def resolve_space(
@@ -382,7 +387,7 @@ def resolve_space(
 
     Args:
         source: one of ``SPACES``, or a path that ends in .json, .yaml or .yml to a file with the keys
-            ``space``, a name, and perhaps ``set``, values by parameter.
+            ``space``, a name, and perhaps ``set``, values by parameter or decision.
         parameters: more settings; they replace those of the file.
 
     Raises:
@@ -393,7 +398,7 @@ def resolve_space(
         entry, in_file = _read(Path(source))
     else:
         entry = find_space(str(source))
-    return entry, in_file | read_parameters(entry.name, entry.parameters, parameters)
+    return entry, in_file | read_settings(entry.name, entry.parameters, parameters)
 
 
 def write_space(path: str | Path, name: str, parameters: Mapping[str, object]) -> None:
@@ -411,7 +416,7 @@ def write_space(path: str | Path, name: str, parameters: Mapping[str, object]) -
     if path.suffix.lower() not in FILES:
         raise ConfigError(f"{path}: expected a path that ends in {', '.join(FILES)}; rename the file")
     entry = find_space(name)
-    content = {"space": entry.name, "set": read_parameters(entry.name, entry.parameters, parameters)}
+    content = {"space": entry.name, "set": read_settings(entry.name, entry.parameters, parameters)}
     if path.suffix.lower() == ".json":
         write_whole(path, json.dumps(content, indent=2) + "\n")
     else:
@@ -425,7 +430,10 @@ def _make(
     number = entry.classes if classes is None else classes
     if number < 1:
         raise ConfigError(f"classes: expected a positive number, got {number}")
-    return entry.factory(shape, number, **settings)
+    parameters = {parameter.name for parameter in entry.parameters}
+    space = entry.factory(shape, number, **{k: v for k, v in settings.items() if k in parameters})
+    others = {name: value for name, value in settings.items() if name not in parameters}
+    return settle_decisions(space, entry.parameters, others)
 
 
 def _read(path: Path) -> tuple[SpaceEntry, dict[str, Setting]]:
@@ -450,7 +458,7 @@ def _read(path: Path) -> tuple[SpaceEntry, dict[str, Setting]]:
         raise ConfigError(f"{path}: set: expected values by parameter, got {_short(settings)}")
     try:
         entry = find_space(content["space"])
-        return entry, read_parameters(entry.name, entry.parameters, settings)
+        return entry, read_settings(entry.name, entry.parameters, settings)
     except ConfigError as error:
         raise ConfigError(f"{path}: {error}") from None
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 
-from netwright.errors import ConfigError
+from netwright.errors import ConfigError, SpaceError
 from netwright.models import Parameter
+from netwright.space import ExpressionSpace
+from netwright.space.settling import named_choices, settle
 
 Setting = int | float | str
 """A value of a parameter."""
@@ -49,12 +51,69 @@ def read_parameters(
     return {name: _value(space, names[name], value) for name, value in given.items()}
 
 
-def _expected(space: str, known: Sequence[Parameter], name: str) -> str:
-    if not known:
+def read_settings(space: str, known: Sequence[Parameter], given: Mapping[str, object]) -> dict[str, Setting]:
+    """Check the settings of a space as far as they are parameters; all others may be decisions to settle.
+
+    Args:
+        space: name of the space, for messages.
+        known: its parameters.
+        given: values by name.
+
+    Returns:
+        All of them; parameters are of their types.
+
+    Raises:
+        ConfigError: if a value is not one that a parameter takes, or neither a number nor a word.
+
+    >>> read_settings("mcunet", [RESOLUTION], {"resolution": "96", "stem.width": "16"})
+    {'resolution': 96, 'stem.width': '16'}
+    """
+    names = {parameter.name for parameter in known}
+    found: dict[str, Setting] = {}
+    for name, value in given.items():
+        if name in names:
+            found |= read_parameters(space, known, {name: value})
+        elif isinstance(value, bool) or not isinstance(value, int | float | str):
+            raise ConfigError(f"{space}.{name}: expected a number or a word, got {value!r}")
+        else:
+            found[name] = value
+    return found
+
+
+def settle_decisions(
+    space: ExpressionSpace, known: Sequence[Parameter], settings: Mapping[str, Setting]
+) -> ExpressionSpace:
+    """Settle those decisions of a space that are among some settings which are no parameters.
+
+    Args:
+        space: the space.
+        known: its parameters, for messages.
+        settings: options by name of the decision.
+
+    Raises:
+        ConfigError: if there is no such decision, or it has no such option.
+    """
+    if not settings:
+        return space
+    decisions = list(named_choices(space))
+    for name in settings:
+        if name not in decisions:
+            expected = _expected(space.name, known, name, decisions)
+            raise ConfigError(f"{space.name}.{name}: there is no such setting; {expected}")
+    try:
+        return settle(space, settings)
+    except SpaceError as error:
+        raise ConfigError(str(error)) from None
+
+
+def _expected(space: str, known: Sequence[Parameter], name: str, decisions: Sequence[str] = ()) -> str:
+    if not known and not decisions:
         return f"{space} has none"
-    close = get_close_matches(name, [parameter.name for parameter in known], n=1)
+    close = get_close_matches(name, [*(parameter.name for parameter in known), *decisions], n=1)
     hint = f"did you mean {close[0]}? " if close else ""
-    return f"{hint}expected one of {', '.join(f'{each.name} ({each.expected})' for each in known)}"
+    groups = [f"one of {', '.join(f'{each.name} ({each.expected})' for each in known)}"] if known else []
+    groups += [f"a decision to settle: {', '.join(decisions)}"] if decisions else []
+    return f"{hint}expected {', or '.join(groups)}"
 
 
 def _value(space: str, parameter: Parameter, value: object) -> Setting:

@@ -81,14 +81,16 @@ def design_spaces(
 
 def _check_out(question: Question, names: tuple[str, ...], out: str) -> None:
     """Check, before any work is done, that the winner can be written."""
+    from netwright.space.settling import named_choices
     from netwright.spaces.catalog import FILES
 
     known = [parameter.name for parameter in question.entry.parameters]
-    missing = [name for name in names if name not in known]
+    named = named_choices(question.space)
+    missing = [name for name in names if name not in known and name not in named]
     if missing:
         raise ConfigError(
-            f"--out: {question.entry.name} has no parameter {missing[0]} that would fix it in a file; "
-            f"expected decisions of {', '.join(known) or 'none'}"
+            f"--out: {missing[0]} is decided anew at its place, so that a file cannot settle it; expected "
+            f"decisions of {', '.join([*known, *named]) or 'none'}"
         )
     if Path(out).suffix.lower() not in FILES:
         raise ConfigError(f"--out: expected a path that ends in {', '.join(FILES)}, got {out!r}")

@@ -43,7 +43,11 @@ InputShape = Annotated[
 Classes = Annotated[int | None, typer.Option(help="Number of classes [that of the space].")]
 Settings = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="NAME=VALUE", help="A parameter of the space; may be repeated."),
+    typer.Option(
+        "--set",
+        metavar="NAME=VALUE",
+        help="A parameter of the space, or a decision to settle; may be repeated.",
+    ),
 ]
 Resolution = Annotated[
     int | None, typer.Option(metavar="PIXELS", help="The same as --set resolution=PIXELS.")
@@ -182,7 +186,7 @@ def _space_parameters() -> list[Parameter]:
 
 
 def _question(given: dict[str, Any]) -> Question:
-    from netwright.spaces.catalog import make_space, resolve_space
+    from netwright.spaces.catalog import load_space, resolve_space
 
     source = given.pop("space")
     shape = read_shape(given.pop("input_shape"))
@@ -199,7 +203,7 @@ def _question(given: dict[str, Any]) -> Question:
     if LATENCY in limits and latency is None:
         raise ConfigError("--max-latency: expected a table of times too; give --latency-table FILE")
     entry, known = resolve_space(source, settings)
-    space = replace(make_space(entry.name, shape, classes, known), latency=latency)
+    space = replace(load_space(source, shape, classes, settings), latency=latency)
     return Question(
         space,
         entry,
