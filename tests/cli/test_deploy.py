@@ -40,10 +40,15 @@ def test_json_by_the_budget_of_the_run(run: Path, netwright: Netwright) -> None:
     assert facts["npu"] is None
 
 
-@pytest.mark.slow
-def test_a_device_with_an_npu(run: Path, netwright: Netwright, tmp_path: Path) -> None:
+def need_vela() -> None:
+    """Skip, visibly, where vela is missing."""
     if importlib.util.find_spec("ethosu") is None:
         pytest.skip('needs ethos-u-vela: pip install -c constraints.txt "netwright[edge]"')
+
+
+@pytest.mark.slow
+def test_a_device_with_an_npu(run: Path, netwright: Netwright, tmp_path: Path) -> None:
+    need_vela()
     out = tmp_path / "files"
     npu = ("--npu", "ethos-u55-128", "--system-config", "Ethos_U55_High_End_Embedded")
     options = ("--device", "stm32f746", "--calibration", "8", "--out", str(out), *npu)
@@ -65,8 +70,7 @@ def test_a_device_with_an_npu(run: Path, netwright: Netwright, tmp_path: Path) -
 def test_the_npu_of_a_device_is_estimated_without_being_asked_for(
     run: Path, netwright: Netwright, tmp_path: Path
 ) -> None:
-    if importlib.util.find_spec("ethosu") is None:
-        pytest.skip('needs ethos-u-vela: pip install -c constraints.txt "netwright[edge]"')
+    need_vela()
     out = tmp_path / "files"
     facts = netwright(
         *("deploy", str(run), "--device", "alif-e7", "--calibration", "8", "--out", str(out), "--json")

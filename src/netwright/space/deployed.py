@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 
 from netwright.errors import TooLargeError
-from netwright.ir.ops import Zero
-from netwright.ir.prune import prune_dead
 from netwright.ir.runtime import FLASH_FIXED, LEAST_PLANNING, RUNTIME, TAIL_FIXED, runtime_costs
 from netwright.space.architecture import Architecture
 from netwright.space.compile import ExpressionSpace
@@ -51,9 +49,7 @@ def runtime_costs_of(space: ExpressionSpace, architecture: Architecture) -> dict
     """
     found = space.deployed.get(architecture)
     if found is None:
-        graph = prune_dead(space.to_graph(architecture))
-        dead = any(isinstance(node.op, Zero) for node in graph.nodes)
-        found = {} if dead else runtime_costs(graph)
+        found = runtime_costs(space.to_graph(architecture))
         if len(space.deployed) >= REMEMBERED:
             space.deployed.clear()
         space.deployed[architecture] = found

@@ -153,8 +153,13 @@ def fits(space: ExpressionSpace, architecture: Architecture, budget: Budget) -> 
         return False
     if not limits_a_runtime(budget):
         return True
-    planned = runtime_costs_of(space, architecture)
-    return all(planned.get(name, inf) <= limit for name, limit in budget.items() if name in RUNTIME)
+    planned = {name: limit for name, limit in budget.items() if name in RUNTIME}
+    return keeps(runtime_costs_of(space, architecture), planned)
+
+
+def keeps(costs: Mapping[str, int], limits: Budget) -> bool:
+    """Whether costs are within limits; what cannot be deployed lacks those of a runtime, and keeps none."""
+    return all(costs.get(name, inf) <= limit for name, limit in limits.items())
 
 
 def path_costs(space: ExpressionSpace, architecture: Architecture, diagram: Diagram) -> dict[str, int]:

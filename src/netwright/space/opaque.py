@@ -14,7 +14,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from math import inf, log, prod, sqrt
+from math import log, prod, sqrt
 from types import MappingProxyType
 
 import numpy as np
@@ -27,7 +27,7 @@ from netwright.space.architecture import Architecture
 from netwright.space.compile import ExpressionSpace, SearchSpace
 from netwright.space.counting import Extreme, fitting
 from netwright.space.deployed import limits_a_runtime, runtime_costs_of
-from netwright.space.members import Budget, costs_of, size, unrank
+from netwright.space.members import Budget, costs_of, keeps, size, unrank
 from netwright.space.shares import share_interval
 
 SAMPLES = 1000
@@ -153,7 +153,7 @@ def estimate_count(
     """
     _check(space, samples, confidence, *budget)
     found = _looks(space, samples, seed, _counted(space, dtype, memory_model, budget))
-    hits = sum(architecture is not None and _keeps(costs, budget) for architecture, costs in found)
+    hits = sum(architecture is not None and keeps(costs, budget) for architecture, costs in found)
     total = size(space) if isinstance(space, ExpressionSpace) else _combinations(space)
     return _share_of(total, hits, samples, confidence)
 
@@ -266,7 +266,7 @@ def _seen(
     seen = [
         (costs[metric], architecture)
         for architecture, costs in _looks(space, samples, seed, costs_of, limits)
-        if architecture is not None and metric in costs and _keeps(costs, limits)
+        if architecture is not None and metric in costs and keeps(costs, limits)
     ]
     if not seen:
         _, upper = share_interval(0, samples, confidence)
@@ -275,11 +275,6 @@ def _seen(
             f"all are (confidence {confidence}); draw more samples or raise the budget"
         )
     return seen
-
-
-def _keeps(costs: Mapping[str, int], limits: Mapping[str, int]) -> bool:
-    """Whether costs are within limits; what cannot be deployed lacks those of a runtime."""
-    return all(costs.get(name, inf) <= limit for name, limit in limits.items())
 
 
 _Costs = Callable[[Architecture], dict[str, int]]
