@@ -64,6 +64,6 @@ def test_the_best_sub_space_by_any_named_decisions_is_written(netwright: Netwrig
     settings = yaml.safe_load(file.read_text())["set"]
     assert set(settings) == {"stem.stride", "stem.width"}
     whole = netwright("space", "size", "convnet-tiny", "--json").json["size"]
-    assert netwright("space", "size", str(file), "--json").json["size"] * 2 * 4 == whole
+    assert netwright("space", "size", str(file), "--json").json["size"] * 2 * 5 == whole
     given = [f"--set={name}={value}" for name, value in settings.items()]
-    assert netwright("space", "size", "convnet-tiny", *given, "--json").json["size"] * 2 * 4 == whole
+    assert netwright("space", "size", "convnet-tiny", *given, "--json").json["size"] * 2 * 5 == whole

@@ -190,7 +190,9 @@ class _Writer:
                 self.opened(), self.closing(), *([self.closing()] if self.pick(True, False) else [])
             )
         if kind <= 6:
-            layers = self.pick(1, 2, choice(1, 2), choice(2, 3), choice(3, 1), NAMED["depth"])
+            layers = self.pick(
+                1, 2, choice(1, 2), choice(2, 0), choice(0, 1, 3), choice(3, 1), NAMED["depth"]
+            )
             return repeat(f"stage{number}", self.piece(depth - 1), depth=layers)
         if kind == 7:
             return place(f"place{number}", self.piece(depth - 1))

@@ -89,7 +89,10 @@ def test_one_option_is_a_decision_too() -> None:
         (lambda: choice(choice(3, 5), choice(7, 9)), "expected numbers, words or expressions as options"),
         (lambda: choice({"a": choice(3, 5), "b": 7}), "a choice of values cannot be an option of another"),
         (lambda: choice({"a": derived("d", abs, 3)}), "a choice of values cannot be an option of another"),
-        (lambda: repeat("stage", CONV, depth=0), r"stage\.depth: expected positive integers, got 0"),
+        (
+            lambda: repeat("stage", CONV, depth=0),
+            r"stage\.depth: expected positive integers, or 0 as one of several options, got 0",
+        ),
         (
             lambda: repeat("stage", CONV, depth=choice(1, 2.5)),
             r"stage\.depth: expected positive integers, got 2\.5",

@@ -181,7 +181,7 @@ def test_a_file_settles_decisions_beside_parameters(tmp_path: Path) -> None:
     write_space(path, "convnet-tiny", settings)
     space = load_space(path, (1, 28, 28), 10)
     whole = make_space("convnet-tiny", (1, 28, 28), 10, {"layers": "ordinary"})
-    assert size(space) * 2 * 4 == size(whole)
+    assert size(space) * 2 * 5 == size(whole)
     assert "stem.stride" not in {decision.name for decision in space.decisions}
     path.write_text("space: convnet-tiny\nset: {stem.stride: 3}")
     with pytest.raises(

@@ -170,15 +170,19 @@ def repeat(name: str, body: Any, depth: int | Choice) -> Repeat:
     Args:
         name: name of the stage: layer i is the place ``name.i``.
         body: an expression; every unnamed choice in it is a decision of each layer.
-        depth: a positive integer or a choice of such.
+        depth: a positive integer or a choice of such; 0 among others leaves the whole stage out.
 
     Raises:
-        SpaceError: if a depth is not a positive integer or the body is not an expression.
+        SpaceError: if a depth is not such an integer or the body is not an expression.
     """
     depths = depth.options if isinstance(depth, Choice) else (depth,)
+    least = 0 if len(depths) > 1 else 1
     for value in depths:
-        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-            raise SpaceError(f"{name}.depth: expected positive integers, got {value!r}")
+        if not isinstance(value, int) or isinstance(value, bool) or value < least:
+            wanted = (
+                "positive integers, or 0 as one of several options" if value == 0 else "positive integers"
+            )
+            raise SpaceError(f"{name}.depth: expected {wanted}, got {value!r}")
     if not is_expression(body):
         raise SpaceError(f"{name}: expected a block or another expression as its body, got {body!r}")
     return Repeat(checked_name(name), body, depth)

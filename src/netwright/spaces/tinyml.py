@@ -60,11 +60,11 @@ def mcunet(
 
 
 CONVNET_STAGES = (
-    ("stage1", (8, 16, 24, 32), 1, (1, 2, 3)),
-    ("stage2", (16, 24, 32, 48, 64), 2, (1, 2, 3)),
-    ("stage3", (32, 48, 64, 96), 2, (1, 2, 3)),
+    ("stage1", (8, 12, 16, 20, 24, 28, 32, 40), (1, 2), (1, 2, 3)),
+    ("stage2", (16, 20, 24, 28, 32, 40, 48, 64), (2,), (1, 2, 3)),
+    ("stage3", (24, 32, 40, 48, 64, 96, 128), (1, 2), (0, 1, 2, 3)),
 )
-"""Name, widths, stride and depths of each stage of ``convnet_tiny``."""
+"""Name, widths, strides and depths of each stage of ``convnet_tiny``."""
 
 
 def convnet_tiny(input_shape: Shape, classes: int, *, layers: str = "all") -> ExpressionSpace:
@@ -74,8 +74,10 @@ def convnet_tiny(input_shape: Shape, classes: int, *, layers: str = "all") -> Ex
     makes more of the same arena. So each layer is an ordinary convolution, a basic block of two with a
     shortcut [He et al. 2015, arXiv:1512.03385, Fig. 5 left], or an inverted residual [Sandler et al. 2018,
     arXiv:1801.04381] with its kernel (3, 5) and expansion (2, 4). Decisions besides: width and stride of the
-    stem; width and depth of each of three stages. Activations are relu6, which int8 kernels compute within
-    the layer before; padding is that of TFLite, which needs no PAD.
+    stem; width, stride and depth of each of three stages, the second of which always halves the map and the
+    last of which may be left out. Activations are relu6, which int8 kernels compute within the layer before;
+    padding is that of TFLite, which needs no PAD. Images below 16 pixels are not halved in stem and first
+    stage.
 
     Args:
         input_shape: (channels, height, width) of the data; square.
@@ -87,18 +89,15 @@ def convnet_tiny(input_shape: Shape, classes: int, *, layers: str = "all") -> Ex
     """
     _, size = square_images("convnet-tiny", input_shape)
     halvings = max(0, round(log2(size / 28)))
-    strides = (2**halvings,) if size < 16 else (2**halvings, 2 ** (halvings + 1))
+    small = size < 16
     stages = [
-        repeat(
-            name,
-            place("op", _convnet_layer(choice(*widths, name=f"{name}.width"), stride, layers)),
-            depth=choice(*depths),
-        )
-        for name, widths, stride, depths in CONVNET_STAGES
+        _stage(name, widths, (1,) if small and name == "stage1" else strides, depths, layers)
+        for name, widths, strides, depths in CONVNET_STAGES
     ]
+    stem_strides = (2**halvings,) if small else (2**halvings, 2 ** (halvings + 1))
     stem = B.conv_bn_act(
-        out=choice(8, 16, 24, 32, name="stem.width"),
-        stride=choice(*strides, name="stem.stride") if len(strides) > 1 else strides[0],
+        out=choice(8, 12, 16, 24, 32, name="stem.width"),
+        stride=_one_of("stem.stride", stem_strides),
         activation="relu6",
     )
     expression = sequential(
@@ -110,7 +109,18 @@ def convnet_tiny(input_shape: Shape, classes: int, *, layers: str = "all") -> Ex
     return compile_space(expression, "convnet-tiny")
 
 
-def _convnet_layer(width: Any, stride: int, layers: str) -> Any:
+def _stage(
+    name: str, widths: tuple[int, ...], strides: tuple[int, ...], depths: tuple[int, ...], layers: str
+) -> Any:
+    width, stride = choice(*widths, name=f"{name}.width"), _one_of(f"{name}.stride", strides)
+    return repeat(name, place("op", _convnet_layer(width, stride, layers)), depth=choice(*depths))
+
+
+def _one_of(name: str, options: tuple[int, ...]) -> Any:
+    return choice(*options, name=name) if len(options) > 1 else options[0]
+
+
+def _convnet_layer(width: Any, stride: Any, layers: str) -> Any:
     blocks = {
         "conv": B.conv_bn_act(out=width, stride=stride, activation="relu6"),
         "basic": B.basic(out=width, stride=stride, activation="relu6"),
