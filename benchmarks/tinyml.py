@@ -43,7 +43,7 @@ from netwright.seeding import rng_for
 from netwright.spaces.catalog import write_space
 
 HERE = Path(__file__).parent
-COMMON = "--data fashion-mnist --augmentation shift-flip-cutout --top 2 --workers 2"
+COMMON = "--data fashion-mnist --augmentation shift-flip-cutout --precision bfloat16 --top 2 --workers 2"
 MINUTES = 60
 """Within which search, final trainings and deployment are to be done, on two cores."""
 DROP, AGREEMENT = 0.005, 0.99
@@ -77,8 +77,9 @@ class Budget(NamedTuple):
 BUDGETS = {
     "small": Budget(
         "--max-head 16KB --max-file 64KB",
-        {},
-        "--trials 36 --fidelity 0.06 --epochs 32",
+        {"layers": "ordinary"},
+        "--strategy asha --option inner=auto --option fidelities=[0.06,0.2] --trials 48 --epochs 32 "
+        "--label-smoothing 0",
         0.925,
         0.932,
         (("conv", 12, 1), ("conv", 24, 2), ("basic", 24, 1), ("conv", 40, 2), ("basic", 40, 1)),

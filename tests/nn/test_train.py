@@ -94,6 +94,22 @@ def test_two_epochs_learn_digits(digits: tuple[Part, Part]) -> None:
     assert (result.steps, result.planned, result.stopped) == (70, 70, False)
 
 
+def test_mixed_precision_learns_too_and_leaves_float32_weights(digits: tuple[Part, Part]) -> None:
+    mixed = replace(RECIPE, epochs=6, precision="bfloat16")
+    modules = [network(), network(), network()]
+    results = [
+        train(module, *digits[0], recipe=recipe, seed=0, validation=digits[1])
+        for module, recipe in zip(modules, (mixed, mixed, replace(mixed, precision="float32")), strict=True)
+    ]
+    first, again, exact = (torch.cat([part.flatten() for part in one.parameters()]) for one in modules)
+    assert torch.equal(first, again)
+    assert not torch.equal(first, exact)
+    assert first.dtype == torch.float32
+    scores = [result.validation.score for result in results if result.validation is not None]
+    assert min(scores) > 0.85
+    assert abs(scores[0] - scores[2]) < 0.05
+
+
 def test_adamw_learns_too(digits: tuple[Part, Part]) -> None:
     recipe = replace(RECIPE, optimizer="adamw", learning_rate=0.01, weight_decay=0.05)
     result = train(network(), *digits[0], recipe=recipe, seed=0, validation=digits[1])

@@ -44,6 +44,8 @@ SETTINGS = st.fixed_dictionaries(
         "top": st.integers(1, 9),
         "validation": SHARES,
         "augmentation": TEXTS,
+        "label_smoothing": st.floats(0, 0.99),
+        "precision": st.sampled_from(["float32", "bfloat16"]),
         "class_weights": st.booleans(),
         "accelerator": st.sampled_from(["auto", "cpu", "cuda"]),
         "memory_limit": st.sampled_from(["4GB", "512 MB"]),

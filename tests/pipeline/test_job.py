@@ -72,6 +72,11 @@ class TestWhatIsWrongIsSaidBeforeAnythingIsWritten:
             ({"accelerator": "tpu"}, ConfigError, r"^accelerator: expected auto, cpu, .* got 'tpu'$"),
             ({"augmentation": "magic"}, ConfigError, r"^augmentation: expected one of .*, got 'magic'$"),
             (
+                {"precision": "half"},
+                ConfigError,
+                r"^precision: expected one of float32, bfloat16, got 'half'$",
+            ),
+            (
                 {"memory_limit": "much"},
                 BudgetError,
                 r"^memory_limit: expected a number and a unit, got 'much'",
@@ -165,11 +170,25 @@ class TestWhatTheSettingsStandFor:
     def test_a_recipe_by_data_but_for_what_is_given(self) -> None:
         usual = prepared(epochs=None).recipe
         changed = prepared(
-            epochs=3, batch_size=17, learning_rate=0.5, augmentation="none", class_weights=True
+            epochs=3,
+            batch_size=17,
+            learning_rate=0.5,
+            augmentation="none",
+            label_smoothing=0.0,
+            precision="bfloat16",
+            class_weights=True,
         ).recipe
         assert changed == replace(
-            usual, epochs=3, batch_size=17, learning_rate=0.5, augmentation="none", class_weights=True
+            usual,
+            epochs=3,
+            batch_size=17,
+            learning_rate=0.5,
+            augmentation="none",
+            label_smoothing=0.0,
+            precision="bfloat16",
+            class_weights=True,
         )
+        assert usual.label_smoothing > 0
 
     @pytest.mark.parametrize(
         ("settings", "expected"),
@@ -258,6 +277,8 @@ class TestTheSameJob:
             {"batch_size": 20},
             {"learning_rate": 0.01},
             {"augmentation": "none"},
+            {"label_smoothing": 0.0},
+            {"precision": "bfloat16"},
             {"class_weights": True},
             {"top": 1},
         ],

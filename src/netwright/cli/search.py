@@ -105,6 +105,12 @@ def search(
         float | None, typer.Option(help="Share of the training rows that validates [by data].")
     ] = None,
     augmentation: Annotated[str | None, typer.Option(metavar="NAME", help="Augmentation [by data].")] = None,
+    label_smoothing: Annotated[
+        float | None, typer.Option(help="Share of the target spread over all classes [by data].")
+    ] = None,
+    precision: Annotated[
+        str | None, typer.Option(metavar="NAME", help="float32, or bfloat16: mixed precision [float32].")
+    ] = None,
     class_weights: Annotated[
         bool | None, typer.Option("--class-weights", help="Let rare classes weigh more in the loss.")
     ] = None,

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from netwright.nn.data import Data
 
 OPTIMIZERS = ("sgd-nesterov", "adamw")
+PRECISIONS = ("float32", "bfloat16")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,10 @@ class Recipe:
         class_weights: whether the loss weighs classes by the inverse of their frequency.
         augmentation: a key of ``nn.augment.AUGMENTATIONS``.
         optimizer: ``sgd-nesterov`` or ``adamw``.
+        precision: ``float32``, or ``bfloat16`` for mixed precision: convolutions and linear layers compute in
+            bfloat16, weights and what is evaluated stay float32 [Micikevicius et al. 2018, arXiv:1710.03740;
+            Kalamkar et al. 2019, arXiv:1905.12322]. Faster on a GPU, and on a CPU that has instructions for
+            it (avx512_bf16, amx_bf16); slower on others.
 
     Raises:
         ConfigError: if a value is out of range.
@@ -46,6 +51,7 @@ class Recipe:
     class_weights: bool = False
     augmentation: str = "none"
     optimizer: str = "sgd-nesterov"
+    precision: str = "float32"
 
     def __post_init__(self) -> None:
         checks = (
@@ -57,6 +63,7 @@ class Recipe:
             ("label_smoothing", 0 <= self.label_smoothing < 1, "a number in [0, 1)"),
             ("warmup", 0 <= self.warmup < 1, "a number in [0, 1)"),
             ("optimizer", self.optimizer in OPTIMIZERS, f"one of {', '.join(OPTIMIZERS)}"),
+            ("precision", self.precision in PRECISIONS, f"one of {', '.join(PRECISIONS)}"),
         )
         for name, fine, expected in checks:
             if not fine:

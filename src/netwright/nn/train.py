@@ -243,7 +243,9 @@ def _steps(
         rate = recipe.learning_rate_at(step, total)
         for group in optimizer.param_groups:
             group["lr"] = rate
-        loss = F.cross_entropy(module(batch), target, weight=weights, label_smoothing=recipe.label_smoothing)
+        with torch.autocast(inputs.device.type, torch.bfloat16, enabled=recipe.precision == "bfloat16"):
+            logits = module(batch)
+        loss = F.cross_entropy(logits.float(), target, weight=weights, label_smoothing=recipe.label_smoothing)
         value = _finite(loss.item(), "the loss", step + 1, total, recipe)
         optimizer.zero_grad()
         loss.backward()

@@ -64,6 +64,8 @@ class SearchConfig(BaseModel):
         top: number of architectures that are trained in full; with several objectives, of the Pareto front.
         validation: share of the training rows that validates; chosen by the size of the data.
         augmentation: name of an augmentation, in place of the one that suits the data.
+        label_smoothing: share of the target that is spread over all classes; chosen by the data.
+        precision: ``float32`` or ``bfloat16``, see ``netwright.nn.recipe.Recipe``.
         class_weights: whether rare classes weigh more in the loss.
         accelerator: ``cpu``, ``cuda``, ``mps`` or ``auto``.
         memory_limit: memory that one trial may use, such as ``4GB``.
@@ -104,6 +106,8 @@ class SearchConfig(BaseModel):
     top: int = Field(default=3, ge=1)
     validation: float | None = Field(default=None, gt=0, lt=1)
     augmentation: str | None = None
+    label_smoothing: float | None = Field(default=None, ge=0, lt=1)
+    precision: str | None = None
     class_weights: bool = False
     accelerator: str = "auto"
     memory_limit: str | int | None = None

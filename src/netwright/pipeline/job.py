@@ -18,7 +18,7 @@ from netwright.ir.latency import LATENCY
 from netwright.nn.augment import find_augmentation
 from netwright.nn.data import Data, Split, load_data, split
 from netwright.nn.prepare import pick_device
-from netwright.nn.recipe import Recipe, recipe_for
+from netwright.nn.recipe import PRECISIONS, Recipe, recipe_for
 from netwright.nn.task import Task, find_task
 from netwright.pareto import spread_over
 from netwright.pipeline.command import command_line, python_call
@@ -375,6 +375,8 @@ def _check_settings(config: SearchConfig, space: ExpressionSpace | None) -> None
     pick_device(config.accelerator)
     if config.augmentation is not None:
         find_augmentation(config.augmentation)
+    if config.precision is not None and config.precision not in PRECISIONS:
+        raise ConfigError(f"precision: expected one of {', '.join(PRECISIONS)}, got {config.precision!r}")
     if _memory_limit(config) == 0:
         raise ConfigError("memory_limit: expected more than 0, got 0; leave it out for no limit")
     if config.out.exists() and not config.out.is_dir():
@@ -451,7 +453,8 @@ def _plan(job: Job) -> Planned:
 def _recipe(config: SearchConfig, data: Data) -> Recipe:
     recipe = recipe_for(data)
     changes: dict[str, Any] = {"class_weights": config.class_weights}
-    for name in ("epochs", "batch_size", "learning_rate", "augmentation"):
+    names = ("epochs", "batch_size", "learning_rate", "augmentation", "label_smoothing", "precision")
+    for name in names:
         if getattr(config, name) is not None:
             changes[name] = getattr(config, name)
     return replace(recipe, **changes)
