@@ -78,8 +78,8 @@ BUDGETS = {
     "small": Budget(
         "--max-head 16KB --max-file 64KB",
         {"layers": "ordinary"},
-        "--strategy asha --option inner=auto --option fidelities=[0.06,0.2] --trials 48 --epochs 32 "
-        "--label-smoothing 0",
+        "--strategy asha --option inner=auto --fidelity 0.2 --option fidelities=[0.3,1] --trials 48 "
+        "--epochs 32 --label-smoothing 0",
         0.925,
         0.932,
         (("conv", 12, 1), ("conv", 24, 2), ("basic", 24, 1), ("conv", 40, 2), ("basic", 40, 1)),
