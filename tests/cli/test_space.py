@@ -52,6 +52,11 @@ def test_size(netwright: Netwright) -> None:
     assert f"{size(SPACE):,} (about " in netwright("space", "size", *ASKED).text
 
 
+def test_numbers_to_choose_from_are_in_order(netwright: Netwright) -> None:
+    # Only the last of the three stages may have a depth of 0.
+    assert "depth, 3 decisions of 0, 1, 2, 3\n" in netwright("space", "size", "convnet-tiny").text
+
+
 def test_sizes_of_the_documentation(netwright: Netwright) -> None:
     """Each row is a command and what it prints; tests/spaces has the sizes from the papers."""
     text = (ROOT / "docs" / "spaces.md").read_text(encoding="utf-8")

@@ -95,7 +95,10 @@ def search(
     lag: Annotated[int | None, typer.Option(help="Results that a proposal does not wait for [4].")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of everything [0].")] = None,
     fidelity: Annotated[
-        float | None, typer.Option(help="Share of the full training that a trial gets [by data].")
+        float | None,
+        typer.Option(
+            help="Share of the full training that a trial gets, or the best of a schedule [by data]."
+        ),
     ] = None,
     epochs: Annotated[int | None, typer.Option(help="Epochs of a full training [by data].")] = None,
     batch_size: Annotated[int | None, typer.Option(help="Images a step [by data].")] = None,

@@ -75,7 +75,9 @@ def size_of(question: Question, json: Json = False) -> None:
     print_line(f"{question.space.id}: {exact_count(total)} architectures, {decisions} decisions")
     print_line(f"  fixed: {question.fixed}")
     for name, found in dimensions.items():
-        values = dict.fromkeys(option for decision in found for option in decision.options)
+        values = list(dict.fromkeys(option for decision in found for option in decision.options))
+        if all(isinstance(value, int | float) for value in values):
+            values.sort()
         print_line(f"  open:  {name}, {len(found)} decision{'s' * (len(found) > 1)} of {_listed(values)}")
 
 
