@@ -169,25 +169,16 @@ class TestWhatTheSettingsStandFor:
 
     def test_a_recipe_by_data_but_for_what_is_given(self) -> None:
         usual = prepared(epochs=None).recipe
-        changed = prepared(
-            epochs=3,
-            batch_size=17,
-            learning_rate=0.5,
-            augmentation="none",
-            label_smoothing=0.0,
-            precision="bfloat16",
-            class_weights=True,
-        ).recipe
-        assert changed == replace(
-            usual,
-            epochs=3,
-            batch_size=17,
-            learning_rate=0.5,
-            augmentation="none",
-            label_smoothing=0.0,
-            precision="bfloat16",
-            class_weights=True,
-        )
+        given: dict[str, Any] = {
+            "epochs": 3,
+            "batch_size": 17,
+            "learning_rate": 0.5,
+            "augmentation": "none",
+            "label_smoothing": 0.0,
+            "precision": "bfloat16",
+            "class_weights": True,
+        }
+        assert prepared(**given).recipe == replace(usual, **given)
         assert usual.label_smoothing > 0
 
     @pytest.mark.parametrize(
