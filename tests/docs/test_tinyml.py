@@ -5,17 +5,22 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.pipeline.deployable import need_edge
 
-PAGE = Path(__file__).parents[2] / "docs" / "tinyml.md"
-BLOCK = re.compile(r"```(bash|text)\n(.*?)```\n", re.DOTALL)
+ROOT = Path(__file__).parents[2]
+PAGE = ROOT / "docs" / "tinyml.md"
+RESULTS = ROOT / "benchmarks" / "results" / "tinyml.json"
+BLOCK = re.compile(r"```(bash|text|sh)\n(.*?)```\n", re.DOTALL)
 NUMBER = re.compile(r"\d[\d,.]*")
 
 
@@ -82,8 +87,28 @@ def test_the_walk_from_data_to_c_array(tmp_path: Path, programs: dict[str, str])
 def test_every_command_of_netwright_is_in_a_block_that_is_run() -> None:
     text = PAGE.read_text(encoding="utf-8")
     assert [
-        kind for kind in re.findall(r"^```(\w+)$", text, re.MULTILINE) if kind not in ("bash", "text")
+        kind for kind in re.findall(r"^```(\w+)$", text, re.MULTILINE) if kind not in ("bash", "text", "sh")
     ] == []
     assert len(re.findall(r"^netwright ", text, re.MULTILINE)) == sum(
-        len(re.findall(r"^netwright ", block, re.MULTILINE)) for block in blocks("bash")
+        len(re.findall(r"^netwright ", block, re.MULTILINE)) for block in [*blocks("bash"), *blocks("sh")]
     )
+
+
+def options(words: list[str]) -> list[tuple[str, str]]:
+    """The options of a search with their values, but for paths and for what the machine has anyway."""
+    pairs = pairwise(words)
+    return sorted(
+        pair
+        for pair in pairs
+        if pair[0].startswith("--") and pair[0] not in ("--space", "--out", "--workers")
+    )
+
+
+def test_the_search_of_an_hour_is_the_one_that_was_measured() -> None:
+    (block,) = blocks("sh")
+    made, search = block.split("\n", 1)
+    measured = json.loads(RESULTS.read_text(encoding="utf-8"))["budgets"]["small"]
+    assert yaml.safe_load(shlex.split(made)[1]) == measured["space"]
+    shown = options(shlex.split(search))
+    assert len(shown) > 10
+    assert shown == options(shlex.split(measured["command"]))
