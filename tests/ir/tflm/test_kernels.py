@@ -188,3 +188,19 @@ def test_settings_of_a_linear_layer_hold_a_pointer() -> None:
 def test_an_unknown_kind_is_an_error() -> None:
     with pytest.raises(GraphError, match="BIDIRECTIONAL: no sizes"):
         kernel(HOST64, "BIDIRECTIONAL")
+
+
+@pytest.mark.parametrize("kind", ["HARD_SWISH", "LOGISTIC", "RELU", "QUANTIZE"])
+@pytest.mark.parametrize("before", range(12))
+def test_an_operator_without_settings_aligns_nothing(kind: str, before: int) -> None:
+    """Among resizes, whose settings of 2 bytes let the next ones begin anywhere."""
+    pytest.importorskip("tflite_micro", reason='needs pip install "netwright[edge]"')
+    from tests.ir.tflm.files import measure, write
+
+    tensors, operators = [indices(2), activation("x", MAP)], []
+    for each in [*["RESIZE_BILINEAR"] * before, kind, "RESIZE_BILINEAR"]:
+        read = (len(tensors) - 1, 0) if each == "RESIZE_BILINEAR" else (len(tensors) - 1,)
+        operators.append(Operator(each, "x", read, len(tensors)))
+        tensors.append(activation("x", MAP))
+    program = Program(tuple(tensors), tuple(operators), (1,), (len(tensors) - 1,))
+    assert tail_bytes(program, HOST64) == measure(write(program)).tail

@@ -21,7 +21,8 @@ def tail_bytes(program: Program, machine: Machine) -> int:
     used = _fixed(program, machine)
     kernels = [kernel(machine, operator.kind) for operator in program.operators]
     for one in kernels:
-        used = aligned(used + one.settings, one.alignment)
+        if one.settings:  # an operator without settings asks for nothing, and so aligns nothing
+            used = aligned(used + one.settings, one.alignment)
     for one in kernels:
         if one.data:
             used = aligned(used + one.data)
