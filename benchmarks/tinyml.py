@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
+import yaml
 from machine import machine
 
 from netwright import blocks as B
@@ -48,6 +49,7 @@ MINUTES = 60
 """Within which search, final trainings and deployment are to be done, on two cores."""
 DROP, AGREEMENT = 0.005, 0.99
 """What int8 may lose, and the labels that both interpreters must share."""
+SPACE = "convnet-tiny"
 IMAGES = 500
 """Training images for calibration."""
 
@@ -59,7 +61,8 @@ class Budget(NamedTuple):
 
     Attributes:
         limits: what is limited, as options of the search.
-        space: settings of convnet-tiny.
+        hour: limits that are for the hour's sake, likewise.
+        design: decisions by which ``space design`` makes sub-spaces, of which the first is searched.
         search: the other options.
         bar: int8 accuracy to reach.
         goal: a better one, for the record.
@@ -67,7 +70,8 @@ class Budget(NamedTuple):
     """
 
     limits: str
-    space: dict[str, str]
+    hour: str
+    design: str
     search: str
     bar: float
     goal: float
@@ -77,7 +81,8 @@ class Budget(NamedTuple):
 BUDGETS = {
     "small": Budget(
         "--max-head 16KB --max-file 64KB",
-        {"layers": "ordinary"},
+        "",
+        "",
         "--strategy asha --option inner=auto --fidelity 0.2 --option fidelities=[0.3,1] --trials 48 "
         "--epochs 32 --label-smoothing 0",
         0.925,
@@ -86,10 +91,9 @@ BUDGETS = {
     ),
     "large": Budget(
         "--max-arena 64KB --max-file 256KB",
-        {"layers": "ordinary"},
-        # The limit of MACs is for the hour: more of them cannot be trained in it.
-        "--max-macs 20M --strategy asha --option inner=auto --fidelity 0.2 --option fidelities=[0.3,1] "
-        "--trials 30 --epochs 21",
+        "--max-macs 20M",
+        "stage1.width,stage2.width",
+        "--trials 14 --fidelity 0.17 --epochs 24",
         0.94,
         0.945,
         (
@@ -125,21 +129,30 @@ def main() -> int:
 
 
 def _measure(folder: Path, budget: Budget, baselines: bool) -> dict[str, Any]:
-    run = folder / "search"
-    options = shlex.split(f"{COMMON} {budget.limits} {budget.search}")
-    space = "convnet-tiny"
-    if budget.space:
-        space = str(folder / "space.yaml")
-        write_space(space, "convnet-tiny", budget.space)
-    _timed(folder / "search.json", ["search", "--space", space, *options, "--out", str(run)])
-    _timed(folder / "deploy.json", ["deploy", str(run)])
-    minutes = {step: json.loads((folder / f"{step}.json").read_text()) for step in ("search", "deploy")}
+    run, space = folder / "search", folder / "space.yaml"
+    limits = f"{budget.limits} {budget.hour}"
+    options = shlex.split(f"{COMMON} {limits} {budget.search}")
+    steps = {
+        "search": ["search", "--space", str(space), *options, "--out", str(run)],
+        "deploy": ["deploy", str(run)],
+    }
+    design: list[str] = []
+    if budget.design:
+        question = f"space design {SPACE} --input 1x28x28 --classes 10 --set layers=ordinary {limits}"
+        design = [*shlex.split(question), "--by", budget.design]
+        steps = {"design": [*design, "--out", str(space)], **steps}
+    else:
+        write_space(space, SPACE, {"layers": "ordinary"})
+    for step, words in steps.items():
+        _timed(folder / f"{step}.json", words)
+    minutes = {step: json.loads((folder / f"{step}.json").read_text()) for step in steps}
     result = json.loads((run / "result.json").read_text())
     deployed = json.loads((run / "deploy" / "deploy.json").read_text())
     shares = deployed["accuracy"]
     found: dict[str, Any] = {
-        "command": f"netwright search --space {Path(space).name} {shlex.join(options)}",
-        "space": {"space": "convnet-tiny", "set": budget.space},
+        "design": f"netwright {shlex.join(design)} --out {space.name}" if design else None,
+        "command": f"netwright search --space {space.name} {shlex.join(options)}",
+        "space": yaml.safe_load(space.read_text()),
         "bar": budget.bar,
         "goal": budget.goal,
         "minutes": minutes,
@@ -268,7 +281,7 @@ def _trained(graph: Graph, settings: dict[str, Any], seed: int, path: Path) -> N
 
 def _print(name: str, found: dict[str, Any]) -> None:
     winner = found["winner"]
-    print(f"{name}: {found['command']}")
+    print(f"{name}: {found['space']}, {found['command']}")
     print(
         f"  winner: int8 {winner['accuracy']['int8_tflm']:.2%} (float {winner['accuracy']['float']:.2%}), "
         f"head {winner['measured']['head_bytes']:,}, arena {winner['measured']['arena_bytes']:,}, file "
