@@ -16,6 +16,7 @@ MUTANTS: tuple[Mutant, ...] = (
     *spaces.TABLES,
     *composites.COMPOSED,
     *composites.VARIATION,
+    *searches.TRAINING,
     *searches.SEEDING,
     *searches.STRATEGIES,
     *searches.DEVICES,

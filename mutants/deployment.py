@@ -43,20 +43,6 @@ TFLM = (
         "tests/ir/tflm/test_kernels.py",
     ),
     Mutant(
-        "a stage that is left out has its first layer",
-        "space/program.py",
-        "if isinstance(depth, Choice) and layer >= min(depths):",
-        "if isinstance(depth, Choice) and layer >= max(1, min(depths)):",
-        "tests/spaces/test_tinyml.py",
-    ),
-    Mutant(
-        "mixed precision is asked for and not used",
-        "nn/train.py",
-        'enabled=recipe.precision == "bfloat16"',
-        "enabled=False",
-        "tests/nn/test_train.py::test_mixed_precision_learns_too_and_leaves_float32_weights",
-    ),
-    Mutant(
         "a file may have more operators than were predicted",
         "ir/tflm/reconciling.py",
         "zip_longest(program.operators, file_kinds)",

@@ -1,4 +1,4 @@
-"""Seeded bugs in seeds, strategies, budgets and studies."""
+"""Seeded bugs in training, seeds, strategies, budgets and studies."""
 
 from __future__ import annotations
 
@@ -12,6 +12,16 @@ LAWS_OF_RANDOM_TESTS = "tests/testing/test_registered.py::TestRandomSearch"
 BUDGET_TESTS = "tests/devices/test_budget.py"
 DRIVER_TESTS = "tests/study/test_driver.py"
 HISTORY_TESTS = "tests/study/test_history.py"
+
+TRAINING = (
+    Mutant(
+        "mixed precision is asked for and not used",
+        "nn/train.py",
+        'enabled=recipe.precision == "bfloat16"',
+        "enabled=False",
+        "tests/nn/test_train.py::test_mixed_precision_learns_too_and_leaves_float32_weights",
+    ),
+)
 
 SEEDING = (
     Mutant(

@@ -15,6 +15,13 @@ BRUTE_FORCE_TESTS = "tests/space/test_brute_force.py"
 
 SPACE = (
     Mutant(
+        "a stage that is left out has its first layer",
+        "space/program.py",
+        "if isinstance(depth, Choice) and layer >= min(depths):",
+        "if isinstance(depth, Choice) and layer >= max(1, min(depths)):",
+        "tests/spaces/test_tinyml.py",
+    ),
+    Mutant(
         "a stage has a layer too many",
         "space/program.py",
         "self.depths[settled[self.decision]] > self.layer else",
