@@ -44,7 +44,7 @@ from netwright.seeding import rng_for
 from netwright.spaces.catalog import write_space
 
 HERE = Path(__file__).parent
-COMMON = "--data fashion-mnist --augmentation shift-flip-cutout --precision bfloat16 --top 2 --workers 2"
+COMMON = "--data fashion-mnist --augmentation shift-flip-cutout --precision bfloat16"
 MINUTES = 60
 """Within which search, final trainings and deployment are to be done, on two cores."""
 DROP, AGREEMENT = 0.005, 0.99
@@ -84,16 +84,16 @@ BUDGETS = {
         "",
         "",
         "--strategy asha --option inner=auto --fidelity 0.2 --option fidelities=[0.3,1] --trials 48 "
-        "--epochs 32 --label-smoothing 0",
+        "--epochs 32 --label-smoothing 0 --top 2 --workers 2",
         0.925,
         0.932,
         (("conv", 12, 1), ("conv", 24, 2), ("basic", 24, 1), ("conv", 40, 2), ("basic", 40, 1)),
     ),
     "large": Budget(
         "--max-arena 64KB --max-file 256KB",
-        "--max-macs 20M",
+        "--max-macs 30M",
         "stage1.width,stage2.width",
-        "--trials 14 --fidelity 0.17 --epochs 24",
+        "--trials 12 --fidelity 0.0834 --epochs 36 --validation 0.05 --top 1 --workers 1 --threads 2 --lag 1",
         0.94,
         0.945,
         (
@@ -202,11 +202,11 @@ def _timed(record: Path, arguments: list[str]) -> None:
 
 
 def _trainings(folder: Path, budget: Budget, settings: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
-    """The hand-made network with two seeds, and the winner with one more; two at a time."""
+    """The hand-made network with two seeds, and the winner with one more; on two cores."""
     graphs = {"by hand": hand_made(budget.layers), "winner": load(folder / "search" / "export").graph}
     jobs = [("by hand", 0), ("by hand", 1), ("winner", 1)]
     paths = [folder / f"{name.replace(' ', '-')}-{seed}.json" for name, seed in jobs]
-    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
+    with ProcessPoolExecutor(max(1, 2 // settings["threads"]), mp_context=get_context("spawn")) as pool:
         left = [
             pool.submit(_trained, graphs[name], settings, seed, path)
             for (name, seed), path in zip(jobs, paths, strict=True)
@@ -247,7 +247,7 @@ def hand_made(layers: Layers) -> Graph:
 
 def _trained(graph: Graph, settings: dict[str, Any], seed: int, path: Path) -> None:
     """Train as the search trained its finalists, convert, and write what the interpreters say."""
-    torch.set_num_threads(1)
+    torch.set_num_threads(settings["threads"])
     recipe = Recipe(**{name: settings[name] for name in Recipe.__dataclass_fields__})
     data = load_data("fashion-mnist")
     rows = split(data, settings["validation_share"], settings["split_seed"])

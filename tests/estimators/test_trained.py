@@ -92,6 +92,21 @@ def test_the_seed_decides(tmp_path: Path) -> None:
     assert first["train_loss"] != other["train_loss"]
 
 
+def test_threads_compute_a_training_and_are_what_it_depends_on(tmp_path: Path) -> None:
+    seen: list[int] = []
+
+    class Watched(Notes):
+        def report(self, step: int, metrics: Mapping[str, float]) -> bool:
+            seen.append(torch.get_num_threads())
+            return super().report(step, metrics)
+
+    pair = [replace(ESTIMATOR, threads=threads) for threads in (1, 2)]
+    losses = [one(PROPOSAL, Watched(tmp_path))["train_loss"] for one in pair]
+    assert seen == [1, 1, 2, 2]
+    assert losses[0] == pytest.approx(losses[1], rel=0.05)
+    assert [one.settings()["threads"] for one in pair] == [1, 2]
+
+
 def test_fidelity_is_a_share_of_the_steps(tmp_path: Path) -> None:
     """1,150 rows in batches of 50 are 23 steps an epoch."""
     for fidelity, steps in ((1.0, [23, 46]), (0.5, [23]), (0.3, [14])):

@@ -35,6 +35,7 @@ SETTINGS = st.fixed_dictionaries(
         "trials": st.integers(1, 100),
         "minutes": st.floats(1e-6, 1e6),
         "workers": st.integers(1, 64),
+        "threads": st.integers(1, 64),
         "lag": st.integers(1, 64),
         "seed": st.integers(0, 2**63),
         "fidelity": SHARES,

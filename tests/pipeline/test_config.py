@@ -58,6 +58,15 @@ def test_workers_are_the_cores_but_no_more_than_the_lag(monkeypatch: pytest.Monk
     assert make_config({**WHOLE, "workers": 3}).worker_count == 3
 
 
+def test_workers_share_the_cores_with_their_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    for cores, threads, expected in ((8, 2, 4), (8, 3, 2), (2, 2, 1), (2, 8, 1), (None, 2, 1)):
+        monkeypatch.setattr("os.cpu_count", lambda cores=cores: cores)
+        assert make_config({**WHOLE, "threads": threads}).worker_count == expected
+    assert make_config({**WHOLE, "threads": 8, "workers": 3}).worker_count == 3
+    with pytest.raises(ConfigError, match=r"threads: expected at least 1, got 0"):
+        make_config({**WHOLE, "threads": 0})
+
+
 def test_home_is_home(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", "/home/somebody")
     assert make_config({**WHOLE, "out": "~/runs"}).out == Path("/home/somebody/runs")

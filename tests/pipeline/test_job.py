@@ -271,6 +271,7 @@ class TestTheSameJob:
             {"label_smoothing": 0.0},
             {"precision": "bfloat16"},
             {"class_weights": True},
+            {"threads": 2},
             {"top": 1},
         ],
     )

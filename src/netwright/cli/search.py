@@ -91,7 +91,10 @@ def search(
     minutes: Annotated[
         float | None, typer.Option(help="Time for the search; final trainings come on top.")
     ] = None,
-    workers: Annotated[int | None, typer.Option(help="Trials at a time [cores, at most the lag].")] = None,
+    workers: Annotated[
+        int | None, typer.Option(help="Trials at a time [cores / threads, at most the lag].")
+    ] = None,
+    threads: Annotated[int | None, typer.Option(help="CPU threads of each training [1].")] = None,
     lag: Annotated[int | None, typer.Option(help="Results that a proposal does not wait for [4].")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of everything [0].")] = None,
     fidelity: Annotated[

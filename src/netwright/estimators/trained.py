@@ -72,6 +72,7 @@ class TrainedAccuracy:
         space: makes graphs of architectures.
         recipe: the full training; a proposal's fidelity is its share of the steps.
         accelerator: ``cpu``, ``cuda``, ``mps`` or ``auto``.
+        threads: CPU threads that compute it; other numbers add in another order, which changes last bits.
         keep: whether the trained network is saved in the trial's folder.
     """
 
@@ -79,6 +80,7 @@ class TrainedAccuracy:
     space: SearchSpace
     recipe: Recipe
     accelerator: str = "cpu"
+    threads: int = 1
     keep: bool = False
 
     @property
@@ -96,6 +98,7 @@ class TrainedAccuracy:
             **asdict(self.recipe),
             "validation_share": self.data.validation_share,
             "split_seed": self.data.seed,
+            "threads": self.threads,
         }
 
     def __call__(self, proposal: Proposal, context: Context) -> Mapping[str, float]:
@@ -107,7 +110,7 @@ class TrainedAccuracy:
         """
         device = pick_device(self.accelerator)
         if device.type == "cpu":
-            torch.set_num_threads(1)
+            torch.set_num_threads(self.threads)
         data, rows = self.data.load()
         graph = self.space.to_graph(proposal.architecture)
         size = (graph.input_shape[1], graph.input_shape[2])

@@ -54,7 +54,8 @@ class SearchConfig(BaseModel):
         options: options of the strategy.
         trials: number of trials; 16 unless ``minutes`` is given.
         minutes: time for the search; the final trainings come on top.
-        workers: trials at a time; as many as there are cores, at most the lag.
+        workers: trials at a time; as many as there are cores for, at most the lag.
+        threads: CPU threads of each training; they belong to the study, whose last bits depend on them.
         lag: proposal k knows the results of proposals 0 to k - lag.
         seed: seed of everything.
         fidelity: share of the full training that a trial gets; chosen by the size of the data.
@@ -97,6 +98,7 @@ class SearchConfig(BaseModel):
     trials: int | None = Field(default=None, ge=1)
     minutes: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     workers: int | None = Field(default=None, ge=1)
+    threads: int = Field(default=1, ge=1)
     lag: int = Field(default=4, ge=1)
     seed: int = Field(default=0, ge=0)
     fidelity: float | None = Field(default=None, gt=0, le=1)
@@ -163,7 +165,9 @@ class SearchConfig(BaseModel):
     @property
     def worker_count(self) -> int:
         """Trials at a time."""
-        return self.workers if self.workers is not None else min(os.cpu_count() or 1, self.lag)
+        if self.workers is not None:
+            return self.workers
+        return max(1, min((os.cpu_count() or 1) // self.threads, self.lag))
 
 
 def make_config(values: dict[str, Any], where: str = "search") -> SearchConfig:

@@ -161,7 +161,8 @@ class Job:
 
     def estimator(self, *, keep: bool) -> TrainedAccuracy:
         """The estimator of this job; ``keep`` for the final trainings."""
-        return TrainedAccuracy(self.source, self.space, self.recipe, self.config.accelerator, keep)
+        threads = self.config.threads
+        return TrainedAccuracy(self.source, self.space, self.recipe, self.config.accelerator, threads, keep)
 
     def finalists(self, found: History) -> tuple[Trial, ...]:
         """What is trained in full: the best trials, of each architecture the best one.

@@ -1,4 +1,4 @@
-"""Trials in processes of this machine: one process and one thread each."""
+"""Trials in processes of this machine: one process each, and one thread unless the estimator takes more."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class _Run:
 
 
 class ProcessExecutor:
-    """Evaluates each proposal in a process of its own with one thread.
+    """Evaluates each proposal in a process of its own, whose libraries start with one thread.
 
     Processes are forked from a server process that has imported the ``preload`` modules once (Python's
     ``forkserver``). A trial that raises, dies or exceeds a limit becomes a failed trial and harms nobody
