@@ -1,11 +1,12 @@
 """Is the sub-space that ``space design`` ranks first the best one to search in? Fashion-MNIST, one device.
 
-    python benchmarks/design.py --out FOLDER [--seeds 3] [--device stm32f446]
+    python benchmarks/design.py --out FOLDER [--seeds 3] [--device samd21g18]
 
-``netwright space design`` ranks the sub-spaces of mcunet (resolution and width) by the multiply-accumulates
-that their networks can afford on the device. Then ``netwright search`` runs in the best, the median and the
-worst of them with equal effort: as many trials, finalists and epochs, from the same seeds. Stopped, the same
-command continues. Writes ``results/design.json``, whatever comes out.
+``netwright space design`` ranks the sub-spaces of convnet-tiny with ordinary convolutions (resolution behind
+the stem, and two widths) by the multiply-accumulates that their networks can afford on the device. Then
+``netwright search`` runs in the best, the median and the worst of them with equal effort: as many trials,
+finalists and epochs, from the same seeds. Stopped, the same command continues. Writes
+``results/design.json``, whatever comes out.
 """
 
 from __future__ import annotations
@@ -26,8 +27,10 @@ from machine import machine
 from netwright.spaces.catalog import write_space
 
 HERE = Path(__file__).parent
-INPUT = "--input 1x28x28 --classes 10"
-EFFORT = "--trials 6 --fidelity 0.1 --epochs 2 --top 1 --workers 1"
+SPACE = "convnet-tiny"
+DECISIONS = "stem.stride,stem.width,stage1.width"
+QUESTION = f"{SPACE} --input 1x28x28 --classes 10 --set layers=ordinary --by {DECISIONS}"
+EFFORT = "--trials 8 --fidelity 0.2 --epochs 10 --top 1 --workers 1"
 """What each search gets; two searches run at a time."""
 
 
@@ -36,7 +39,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--device", default="stm32f446")
+    parser.add_argument("--device", default="samd21g18")
     arguments = parser.parse_args()
     out = arguments.out.resolve()
     out.mkdir(parents=True, exist_ok=True)
@@ -47,7 +50,7 @@ def main() -> None:
         for name, place in places.items()
     ]
     for row in rows:
-        write_space(out / f"{row['rank']}.yaml", "mcunet", row["set"])
+        write_space(out / f"{row['rank']}.yaml", SPACE, {"layers": "ordinary", **row["set"]})
     with ThreadPoolExecutor(2) as pool:  # seed by seed: stopped early, the three are still comparable
         runs = [
             [pool.submit(_search, out, row["rank"], arguments.device, seed) for row in rows]
@@ -60,7 +63,7 @@ def main() -> None:
         print(f"{row['rank']}: {row['place']} of {len(ranked)}, {row['set']}")
         print(f"  {row['mean_test']:.2%} +- {row['standard_error']:.2%} ({each})")
     result = {
-        "design": f"netwright space design mcunet {INPUT} --device {arguments.device}",
+        "design": f"netwright space design {QUESTION} --device {arguments.device}",
         "search": f"netwright search --data fashion-mnist --device {arguments.device} {EFFORT}",
         "sub_spaces": len(ranked),
         "rows": rows,
@@ -71,7 +74,7 @@ def main() -> None:
 
 def _ranked(path: Path, device: str) -> list[dict[str, Any]]:
     if not path.exists():
-        command = [sys.executable, "-m", "netwright", "space", "design", "mcunet", *shlex.split(INPUT)]
+        command = [sys.executable, "-m", "netwright", "space", "design", *shlex.split(QUESTION)]
         done = subprocess.run([*command, "--device", device, "--json"], stdout=subprocess.PIPE, check=True)
         path.write_bytes(done.stdout)
     found: list[dict[str, Any]] = json.loads(path.read_text())["sub_spaces"]

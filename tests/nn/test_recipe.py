@@ -27,7 +27,7 @@ RECIPE = Recipe(epochs=4, batch_size=10, learning_rate=0.1)
         ({"weight_decay": -1.0}, "recipe.weight_decay"),
         ({"label_smoothing": 1.0}, "recipe.label_smoothing"),
         ({"warmup": 1.0}, "recipe.warmup"),
-        ({"precision": "half"}, "recipe.precision: expected one of float32, bfloat16, got 'half'"),
+        ({"precision": "half"}, "precision: expected one of float32, bfloat16, got 'half'"),
         ({"optimizer": "lion"}, "recipe.optimizer: expected one of sgd-nesterov, adamw, got 'lion'"),
         ({"augmentation": "twirl"}, "augmentation: expected one of none, .* got 'twirl'"),
     ],

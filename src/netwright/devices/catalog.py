@@ -153,6 +153,17 @@ _CATALOGUE = (
         "--max-flash.",
     ),
     Device(
+        name="samd21g18",
+        title="ATSAMD21G18A, of the Arduino Zero",
+        core="Arm Cortex-M0+",
+        clock_hz=48 * MHZ,
+        sram_bytes=32 * KB,
+        flash_bytes=256 * KB,
+        source="Microchip data sheet DS40001882 (SAM D21/DA1), Zephyr's page of the board Seeeduino XIAO",
+        note="All of SRAM and flash; a boot loader takes 8 KB of flash on the Arduino Zero: then give "
+        "--max-flash.",
+    ),
+    Device(
         name="rp2040",
         title="RP2040 on a Raspberry Pi Pico",
         core="two Arm Cortex-M0+",

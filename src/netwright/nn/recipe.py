@@ -63,12 +63,12 @@ class Recipe:
             ("label_smoothing", 0 <= self.label_smoothing < 1, "a number in [0, 1)"),
             ("warmup", 0 <= self.warmup < 1, "a number in [0, 1)"),
             ("optimizer", self.optimizer in OPTIMIZERS, f"one of {', '.join(OPTIMIZERS)}"),
-            ("precision", self.precision in PRECISIONS, f"one of {', '.join(PRECISIONS)}"),
         )
         for name, fine, expected in checks:
             if not fine:
                 raise ConfigError(f"recipe.{name}: expected {expected}, got {getattr(self, name)!r}")
         find_augmentation(self.augmentation)
+        check_precision(self.precision)
 
     def steps_per_epoch(self, rows: int) -> int:
         """Whole batches in ``rows`` images, at least 1 (fewer images make one smaller batch)."""
@@ -118,6 +118,16 @@ _BY_ROWS = (
     (math.inf, 128, 10, 0.1),
 )
 _FEWEST_STEPS = 400  # a handful of images needs many passes before batch norm has settled
+
+
+def check_precision(name: str) -> None:
+    """Check the name of a precision.
+
+    Raises:
+        ConfigError: if there is none of this name.
+    """
+    if name not in PRECISIONS:
+        raise ConfigError(f"precision: expected one of {', '.join(PRECISIONS)}, got {name!r}")
 
 
 def recipe_for(data: Data) -> Recipe:

@@ -18,7 +18,7 @@ from netwright.ir.latency import LATENCY
 from netwright.nn.augment import find_augmentation
 from netwright.nn.data import Data, Split, load_data, split
 from netwright.nn.prepare import pick_device
-from netwright.nn.recipe import PRECISIONS, Recipe, recipe_for
+from netwright.nn.recipe import Recipe, check_precision, recipe_for
 from netwright.nn.task import Task, find_task
 from netwright.pareto import spread_over
 from netwright.pipeline.command import command_line, python_call
@@ -376,8 +376,8 @@ def _check_settings(config: SearchConfig, space: ExpressionSpace | None) -> None
     pick_device(config.accelerator)
     if config.augmentation is not None:
         find_augmentation(config.augmentation)
-    if config.precision is not None and config.precision not in PRECISIONS:
-        raise ConfigError(f"precision: expected one of {', '.join(PRECISIONS)}, got {config.precision!r}")
+    if config.precision is not None:
+        check_precision(config.precision)
     if _memory_limit(config) == 0:
         raise ConfigError("memory_limit: expected more than 0, got 0; leave it out for no limit")
     if config.out.exists() and not config.out.is_dir():
