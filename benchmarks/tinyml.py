@@ -91,10 +91,10 @@ BUDGETS = {
     ),
     "large": Budget(
         "--max-arena 64KB --max-file 256KB",
-        "--max-macs 32M",
-        "stem.stride,stage1.stride",
-        "--strategy asha --option inner=auto --fidelity 0.15 --option fidelities=[0.34,1] --trials 16 "
-        "--epochs 30 --validation 0.05 --top 1 --workers 1 --threads 2 --lag 1",
+        "--max-macs 20M",
+        "stage1.width,stage2.width",
+        "--strategy asha --option inner=auto --fidelity 0.111 --option fidelities=[0.33,1] --trials 20 "
+        "--epochs 45 --validation 0.05 --top 1 --workers 1 --threads 2 --lag 1",
         0.94,
         0.945,
         (
