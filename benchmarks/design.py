@@ -3,9 +3,9 @@
     python benchmarks/design.py --out FOLDER [--seeds 3] [--device samd21g18]
 
 ``netwright space design`` ranks the sub-spaces of convnet-tiny with ordinary convolutions (resolution behind
-the stem, and two widths) by the multiply-accumulates that their networks can afford on the device. Then
-``netwright search`` runs in the best, the median and the worst of them with equal effort: as many trials,
-finalists and epochs, from the same seeds. Stopped, the same command continues. Writes
+the stem, and the width of the first stage) by the multiply-accumulates that their networks can afford on the
+device. Then ``netwright search`` runs in the best, the median and the worst of them with equal effort: as
+many trials, finalists and epochs, from the same seeds. Stopped, the same command continues. Writes
 ``results/design.json``, whatever comes out.
 """
 
@@ -28,8 +28,9 @@ from netwright.spaces.catalog import write_space
 
 HERE = Path(__file__).parent
 SPACE = "convnet-tiny"
-DECISIONS = "stem.stride,stem.width,stage1.width"
-QUESTION = f"{SPACE} --input 1x28x28 --classes 10 --set layers=ordinary --by {DECISIONS}"
+QUESTION = (
+    f"{SPACE} --input 1x28x28 --classes 10 --set layers=ordinary --by stem.stride,stage1.width --samples 300"
+)
 EFFORT = "--trials 8 --fidelity 0.2 --epochs 10 --top 1 --workers 1"
 """What each search gets; two searches run at a time."""
 

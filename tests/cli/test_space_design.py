@@ -5,8 +5,10 @@ from pathlib import Path
 import pytest
 import yaml
 
+from netwright.cli.space.design import SAMPLES
 from netwright.devices import budget_for
 from netwright.space import count
+from netwright.space.design import DRAWS
 from netwright.spaces.catalog import load_space, make_space
 from tests.cli.runner import Netwright
 
@@ -36,6 +38,24 @@ def test_text(netwright: Netwright) -> None:
     text = netwright("space", "design", "mcunet", *SMALL, "--set", "width=0.2", "--by", "resolution").text
     assert "12 sub-spaces" in text
     assert "share that fits" in text
+
+
+def test_more_samples_make_the_intervals_narrower(netwright: Netwright) -> None:
+    assert SAMPLES == DRAWS
+    options = (
+        "convnet-tiny",
+        "--set=layers=ordinary",
+        "--input=1x28x28",
+        "--max-arena=48KB",
+        "--by=stem.stride",
+    )
+    usual, same, more = (
+        netwright("space", "design", *options, *extra, "--json").json["sub_spaces"]
+        for extra in ((), ("--samples", str(SAMPLES)), ("--samples", "128"))
+    )
+    assert usual == same
+    widths = [max(row["mean"]["upper"] - row["mean"]["lower"] for row in rows) for rows in (usual, more)]
+    assert widths[1] < widths[0] / 1.5
 
 
 @pytest.mark.parametrize(

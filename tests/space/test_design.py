@@ -6,10 +6,11 @@ import pytest
 
 from netwright import blocks as B
 from netwright.devices import budget_for
-from netwright.errors import BudgetError, SpaceError
+from netwright.errors import BudgetError, ConfigError, SpaceError
 from netwright.ir.cost import cost
 from netwright.seeding import rng_for
 from netwright.space import (
+    Architecture,
     ExpressionSpace,
     choice,
     compile_space,
@@ -21,7 +22,7 @@ from netwright.space import (
     size,
 )
 from netwright.space.deployed import runtime_costs_of
-from netwright.space.design import design, global_decisions
+from netwright.space.design import Design, design, global_decisions
 from netwright.spaces.catalog import make_space
 from netwright.spaces.tinyml import RESOLUTIONS, WIDTHS
 
@@ -152,6 +153,32 @@ def test_limits_on_a_runtime_agree_with_enumeration(small: ExpressionSpace) -> N
         assert set(sub.distribution.values) <= set(inside)
     assert len(found.ranked) >= 3
     assert outside <= 1
+
+
+def test_more_draws_tell_more(small: ExpressionSpace) -> None:
+    limits = {"arena_bytes": 6_200, "flash_bytes": 7_000}
+    members = [(one, costs_of(small, one)["macs"]) for one in iterate(small) if _within(small, one, limits)]
+    few, many = (design(small, limits, draws=draws) for draws in (8, 800))
+    assert {tuple(sub.settings.items()) for sub in many.ranked} >= {
+        tuple(sub.settings.items()) for sub in few.ranked
+    }
+    assert _width(many) < _width(few) / 3
+    for sub in many.ranked:
+        inside = [macs for one, macs in members if all(one[name] == x for name, x in sub.settings.items())]
+        mean = sum(inside) / len(inside)
+        assert sub.mean[0] * 0.95 <= mean <= sub.mean[1] * 1.05
+    with pytest.raises(ConfigError, match="design: expected at least 2 draws, got 1"):
+        design(small, limits, draws=1)
+
+
+def _within(space: ExpressionSpace, architecture: Architecture, limits: dict[str, int]) -> bool:
+    needed = runtime_costs_of(space, architecture)
+    return all(needed[name] <= limit for name, limit in limits.items())
+
+
+def _width(found: Design) -> float:
+    """Mean width of the intervals of the means."""
+    return sum(sub.mean[1] - sub.mean[0] for sub in found.ranked) / len(found.ranked)
 
 
 @pytest.mark.slow

@@ -19,7 +19,7 @@ from statistics import fmean, stdev
 import numpy as np
 from numpy.typing import NDArray
 
-from netwright.errors import BudgetError, SpaceError
+from netwright.errors import BudgetError, ConfigError, SpaceError
 from netwright.seeding import integer_below, rng_for
 from netwright.space.architecture import Architecture, Value
 from netwright.space.compile import ExpressionSpace
@@ -38,7 +38,7 @@ GLOBALS = ("resolution", "width")
 """Names of the decisions that make sub-spaces, where none are given."""
 
 DRAWS = 32
-"""Networks of each sub-space that are planned one by one."""
+"""Networks of each sub-space that are planned one by one, unless it is said."""
 
 FEW = 6
 """With fewer draws that fit than that, others are drawn, from those whose structures leave room."""
@@ -62,8 +62,8 @@ _Array = NDArray[np.float64]
 class SubSpace:
     """One sub-space under a budget.
 
-    Where the budget limits what a runtime needs, ``DRAWS`` of the networks that may fit are planned one by
-    one, and distribution and mean are 95 % intervals from those that fit, not bounds.
+    Where the budget limits what a runtime needs, some of the networks that may fit are drawn and planned one
+    by one, and distribution and mean are 95 % intervals from those that fit, not bounds.
 
     Attributes:
         settings: what it settles: decision name to option.
@@ -147,7 +147,12 @@ def global_decisions(space: ExpressionSpace, names: Sequence[str] | None = None)
 
 
 def design(
-    space: ExpressionSpace, budget: Budget, names: Sequence[str] | None = None, *, metric: str = "macs"
+    space: ExpressionSpace,
+    budget: Budget,
+    names: Sequence[str] | None = None,
+    *,
+    metric: str = "macs",
+    draws: int = DRAWS,
 ) -> Design:
     """Compare the sub-spaces of a space by what their networks within a budget can afford.
 
@@ -160,8 +165,11 @@ def design(
         budget: upper limits by cost.
         names: the decisions that make the sub-spaces; by default ``resolution`` and ``width``.
         metric: ``macs``, or another cost that adds up.
+        draws: networks of each sub-space that are planned one by one, where the budget limits what a runtime
+            needs; more of them make the intervals narrower. At least 2.
 
     Raises:
+        ConfigError: if there are fewer draws than 2.
         BudgetError: if nothing fits, or a cost is unknown.
         SpaceError: if a decision is unknown or the metric does not add up.
 
@@ -177,12 +185,14 @@ def design(
     """
     if metric not in space.sums:
         raise SpaceError(f"metric: expected one of {', '.join(space.sums)}, got {metric!r}")
+    if draws < 2:
+        raise ConfigError(f"design: expected at least 2 draws, got {draws}")
     limits = checked_limits(space, budget)
     chosen = global_decisions(space, names)
     ranked, empty = [], []
     for settings, diagram in _sub_diagrams(space, chosen):
         found = (
-            _drawn(space, settings, diagram, limits, diagram.term(metric))
+            _drawn(space, settings, diagram, limits, diagram.term(metric), draws)
             if limits_a_runtime(limits)
             else _measured(settings, diagram, limits, diagram.term(metric))
         )
@@ -256,6 +266,7 @@ def _drawn(
     diagram: Diagram,
     limits: Mapping[str, int],
     term: int,
+    draws: int,
 ) -> SubSpace | None:
     """Look at draws from those that may fit; None if none can, or none of the draws does.
 
@@ -267,7 +278,7 @@ def _drawn(
     if around is None or table is None:
         return None
     metric, least = diagram.names[term], diagram.least_total(term)
-    values, fitting, seen = _look(space, settings, diagram, table, limits, metric)
+    values, fitting, seen = _look(space, settings, diagram, table, limits, metric, draws)
     if sum(fitting) >= FEW:
         change, error = _change_of_mean(values, fitting)
         low, high = around.mean[0] + change - error, around.mean[1] + change + error
@@ -275,7 +286,7 @@ def _drawn(
         table = fit(diagram, with_structures(implied, limits, diagram))
         if table is None:
             return None
-        values, fitting, seen = _look(space, settings, diagram, table, limits, metric)
+        values, fitting, seen = _look(space, settings, diagram, table, limits, metric, draws)
         low, high = float(least), around.mean[1]
     hits = [value for value, fit_too in zip(values, fitting, strict=True) if fit_too]
     if not hits:
@@ -287,7 +298,7 @@ def _drawn(
     elif sum(fitting) < FEW and len(hits) > 1:
         middle, error = fmean(hits), 1.96 * stdev(hits) / sqrt(len(hits))
         low, high = middle - error, middle + error
-    share = share_interval(sum(fitting), DRAWS, CONFIDENCE)
+    share = share_interval(sum(fitting), draws, CONFIDENCE)
     count = Count(len(seen), table.total, (share[0] * table.total, share[1] * table.total))
     bounds = (max(float(least), low), min(max(*map(float, hits), around.mean[1]), high))
     return SubSpace(settings, around.size, count, _band(metric, hits), bounds)
@@ -300,12 +311,13 @@ def _look(
     table: Fitting,
     limits: Mapping[str, int],
     metric: str,
+    draws: int,
 ) -> tuple[list[int], list[bool], set[Architecture]]:
     """Draw from a table: the metric of each, whether it fits, and which ones do."""
     rng = rng_for(0, "design", repr(dict(settings)))
     values, fitting = [], []
     seen: set[Architecture] = set()
-    for _ in range(DRAWS):
+    for _ in range(draws):
         architecture = architecture_of(space, table.path(integer_below(rng, table.total)))
         values.append(path_costs(space, architecture, diagram)[metric])
         fitting.append(fits(space, architecture, limits))

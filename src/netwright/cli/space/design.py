@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 SHOWN = 12
 """Rows of the table."""
 
+SAMPLES = 32
+"""As many as ``netwright.space.design`` draws, which is not imported for the help."""
+
 
 @asks_about_a_space(budget=True)
 def design_spaces(
@@ -31,6 +34,14 @@ def design_spaces(
         str | None,
         typer.Option(metavar="FILE.yaml", help="Write the best sub-space as a space for `search --space`."),
     ] = None,
+    samples: Annotated[
+        int,
+        typer.Option(
+            min=2,
+            help="Networks of each sub-space to plan, where a budget limits what the runtime needs.",
+            show_default=True,
+        ),
+    ] = SAMPLES,
     plot: Plot = None,
     json: Json = False,
 ) -> None:
@@ -48,7 +59,7 @@ def design_spaces(
     if out is not None:
         _check_out(question, names, out)
     question.expect_something_to_fit()
-    found = design(question.space, question.budget, names)
+    found = design(question.space, question.budget, names, draws=samples)
     if out is not None:
         from netwright.spaces.catalog import write_space
 
