@@ -31,7 +31,7 @@ SPACE = "convnet-tiny"
 QUESTION = (
     f"{SPACE} --input 1x28x28 --classes 10 --set layers=ordinary --by stem.stride,stage1.width --samples 300"
 )
-EFFORT = "--trials 8 --fidelity 0.2 --epochs 10 --top 1 --workers 1"
+EFFORT = "--trials 6 --fidelity 0.125 --epochs 8 --top 1 --workers 1 --precision bfloat16"
 """What each search gets; two searches run at a time."""
 
 
