@@ -11,6 +11,7 @@ import subprocess
 import sys
 from itertools import pairwise
 from pathlib import Path
+from statistics import mean, stdev
 
 import pytest
 import yaml
@@ -19,7 +20,7 @@ from tests.pipeline.deployable import need_edge
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "tinyml.md"
-RESULTS = ROOT / "benchmarks" / "results" / "tinyml.json"
+RESULTS = ROOT / "benchmarks" / "results"
 BLOCK = re.compile(r"```(bash|text|sh)\n(.*?)```\n", re.DOTALL)
 NUMBER = re.compile(r"\d[\d,.]*")
 
@@ -101,14 +102,32 @@ def options(words: list[str]) -> list[tuple[str, str]]:
 
 
 def test_the_searches_of_an_hour_are_those_that_were_measured() -> None:
-    measured = json.loads(RESULTS.read_text(encoding="utf-8"))["budgets"]
-    small, large = ([shlex.split(line) for line in lines(block)] for block in blocks("sh"))
+    measured = json.loads((RESULTS / "tinyml.json").read_text(encoding="utf-8"))["budgets"]
+    small, large, _ = ([shlex.split(line) for line in lines(block)] for block in blocks("sh"))
     assert yaml.safe_load(small[0][1]) == measured["small"]["space"]
     assert options(large[0]) == options(shlex.split(measured["large"]["design"]))
     for (_, search), found in ((small, measured["small"]), (large, measured["large"])):
         shown = options(search)
         assert len(shown) > 10
         assert shown == options(shlex.split(found["command"]))
+
+
+def test_the_table_of_ranks_is_the_one_that_was_measured() -> None:
+    measured = json.loads((RESULTS / "design.json").read_text(encoding="utf-8"))
+    assert [shlex.split(line) for line in lines(blocks("sh")[2])] == [shlex.split(measured["design"])]
+    table = PAGE.read_text(encoding="utf-8").split("| rank of 16 |")[1].split("\n\n")[0].splitlines()[2:]
+    assert len(table) == len(measured["rows"]) == 3
+    assert measured["sub_spaces"] == 16
+    for line, row in zip(table, measured["rows"], strict=True):
+        tests = [run["test_accuracy"] for run in row["runs"]]
+        assert [part.strip() for part in line.strip("|").split("|")] == [
+            str(row["place"]),
+            f"{row['set']['stem.stride']}, {row['set']['stage1.width']}",
+            " to ".join(f"{row['mean_macs'][end] / 1e6:.1f}" for end in ("lower", "upper")),
+            ", ".join(f"{100 * test:.2f}" for test in tests),
+            f"{100 * mean(tests):.2f} ± {100 * stdev(tests) / len(tests) ** 0.5:.2f}",
+            f"{mean(run['minutes'] for run in row['runs']):.0f}",
+        ]
 
 
 def lines(block: str) -> list[str]:
